@@ -78,7 +78,7 @@ class KernelArguments:
 
     @property
     def for_grub(self) -> str:
-        """The arguments for a ``linux`` line of grub.cfg, each between single quotes, where nothing expands."""
+        """The arguments for a ``linux`` line of grub.cfg, between single quotes, where nothing expands."""
         return " ".join(f"'{word}'" for word in self.words)
 
     @property

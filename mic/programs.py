@@ -57,6 +57,11 @@ class Completed:
     stderr: bytes
 
     @property
+    def program(self) -> str:
+        """The program's name, without the directory it was found in."""
+        return Path(self.arguments[0]).name
+
+    @property
     def text(self) -> str:
         return self.stdout.decode(errors="replace")
 
@@ -92,9 +97,7 @@ def require(*programs: str) -> None:
     missing = [program for program in programs if find(program) is None]
     if missing:
         packages = sorted({DEBIAN_PACKAGES.get(program, program) for program in missing})
-        raise UserError(
-            f"this host lacks {', '.join(missing)}", hint=f"apt-get install {' '.join(packages)}"
-        )
+        raise UserError(f"this host lacks {', '.join(missing)}", hint=f"apt-get install {' '.join(packages)}")
 
 
 def find(program: str) -> str | None:
@@ -123,13 +126,26 @@ def run(
     exit code other than 0 raises `ProgramFailed`. `stdin` may hold secrets and is never logged.
     """
     with started(*arguments, stdin=stdin is not None, cwd=cwd, env=env, pass_fds=pass_fds) as process:
-        begin = time.monotonic()
-        try:
-            stdout, stderr = process.communicate(stdin, timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            raise ProgramTimedOut([str(argument) for argument in arguments], timeout) from error
-    completed = Completed(tuple(map(str, arguments)), process.returncode, stdout or b"", stderr or b"")
-    log.debug("%s: %d in %.2f s", completed.arguments[0], completed.exit_code, time.monotonic() - begin)
+        return finished(process, stdin=stdin, check=check, timeout=timeout)
+
+
+def finished(
+    process: subprocess.Popen[bytes],
+    *,
+    stdin: bytes | None = None,
+    check: bool = True,
+    timeout: float = DEFAULT_TIMEOUT_SECONDS,
+) -> Completed:
+    """Waits for a program that `started` began; the rest is as for `run`."""
+    assert isinstance(process.args, tuple)
+    arguments = tuple(map(str, process.args))
+    begin = time.monotonic()
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise ProgramTimedOut(arguments, timeout) from error
+    completed = Completed(arguments, process.returncode, stdout or b"", stderr or b"")
+    log.debug("%s: %d in %.2f s", arguments[0], completed.exit_code, time.monotonic() - begin)
     if check and completed.exit_code != 0:
         raise ProgramFailed(completed)
     return completed

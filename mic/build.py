@@ -1,0 +1,93 @@
+"""The main line: a disk image and a configuration in, a live ISO out."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mic import customize
+from mic.config import Config
+from mic.errors import UserError, UserErrors
+from mic.image.layout import open_image
+from mic.liveos.live_system import Survey, make_live_system, survey
+from mic.medium import master as medium
+from mic.programs import ProgramFailed, require
+from mic.progress import Progress
+from mic.rootfs.view import Rootfs, open_rootfs
+
+# A live medium has never been seen to be smaller than a tenth of its rootfs; with less room than that, both
+# for the squashfs and for the ISO, the run cannot end well.
+_LEAST_SHARE_OF_ROOTFS = 10
+_PROGRAMS = ("mount", "mksquashfs", "xorriso", "mkfs.fat", "mcopy", "zstd", "sfdisk", "blkid", "qemu-img")
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What `mic build` was asked for; the ISO grows as `partial` until it is renamed to `output`."""
+
+    image: Path
+    config: Config
+    output: Path
+    partial: Path
+
+
+def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
+    """Converts the image. `workspace` is an empty directory that the caller removes.
+
+    Everything that can be known early is checked before the first long step. Raises `UserError`.
+    """
+    require(*_PROGRAMS)
+    with (
+        _space_errors(workspace),
+        open_image(request.image, workspace) as image,
+        open_rootfs(image, workspace) as rootfs,
+    ):
+        with progress.stage("look into the image and check"):
+            found = survey(rootfs.tree)
+            _check(request, rootfs, found, workspace)
+            loaders = medium.collect_boot_loaders(image, rootfs, workspace)
+        progress.note(f"{image.disk.format} image, root on {image.root}, kernel {found.kernel.version}")
+        progress.note(f"UEFI boots by {loaders.efi.origin}, BIOS by {loaders.bios.origin}")
+        with progress.stage("customise"):
+            customize.apply(rootfs.tree, rootfs.sandbox, request.config, progress)
+        system = make_live_system(rootfs, found, workspace, progress)
+        with progress.stage("write the ISO"):
+            label = medium.master(system, loaders, request.config, request.partial, workspace)
+            request.partial.replace(request.output)
+    progress.note(f"volume label {label}")
+
+
+def _check(request: BuildRequest, rootfs: Rootfs, found: Survey, workspace: Path) -> None:
+    """Raises every reason at once why this image and this configuration cannot become a medium here."""
+    errors = [*customize.check(rootfs.tree, request.config), *medium.check(request.config, found)]
+    least = rootfs.used_bytes // _LEAST_SHARE_OF_ROOTFS
+    for directory in {workspace, request.output.parent}:
+        if (free := shutil.disk_usage(directory).free) < least:
+            errors.append(
+                UserError(
+                    f"not enough space: {free >> 20} MiB free, at least {least >> 20} MiB needed",
+                    where=directory,
+                )
+            )
+    if errors:
+        raise UserErrors(errors)
+
+
+@contextmanager
+def _space_errors(workspace: Path) -> Iterator[None]:
+    """Turns a full disk, wherever it is met, into a sentence for the user."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError("no space left", where=error.filename or workspace) from error
+    except ProgramFailed as error:
+        output = error.completed.stdout + error.completed.stderr
+        if b"No space left on device" not in output and b"Disk quota exceeded" not in output:
+            raise
+        raise UserError(f"no space left ({error.completed.program})", where=workspace) from error

@@ -1,0 +1,152 @@
+"""Users: made and changed by the image's own useradd, usermod, chpasswd and chage."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from mic.config import User
+from mic.errors import UserError
+from mic.programs import ProgramFailed
+from mic.rootfs.sandbox import Sandbox
+from mic.tree import Tree
+
+_SALT_CHARACTERS = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SALT_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Account:
+    """One line of /etc/passwd."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+def accounts(rootfs: Tree) -> dict[str, Account]:
+    """The image's users by name; lines that are not of passwd(5)'s form are passed over."""
+    found = {}
+    for fields in _fields(rootfs, "/etc/passwd", 7):
+        if fields[2].isdigit() and fields[3].isdigit():
+            found[fields[0]] = Account(fields[0], int(fields[2]), int(fields[3]), fields[5])
+    return found
+
+
+def groups(rootfs: Tree) -> frozenset[str]:
+    """The names of the image's groups."""
+    return frozenset(fields[0] for fields in _fields(rootfs, "/etc/group", 4))
+
+
+def _fields(rootfs: Tree, path: str, count: int) -> Iterator[list[str]]:
+    for line in rootfs.read_text(path).splitlines():
+        fields = line.split(":")
+        if len(fields) == count:
+            yield fields
+
+
+def check(rootfs: Tree, users: Iterable[User]) -> list[UserError]:
+    """Groups that the image does not have, and user ids that are another user's."""
+    errors: list[UserError] = []
+    existing, known_groups = accounts(rootfs), groups(rootfs)
+    owners = {account.uid: account.name for account in existing.values()}
+    for user in users:
+        for group in (user.primary_group, *user.secondary_groups):
+            if group is not None and group not in known_groups:
+                message = f"user {user.name}: the image has no group {group}"
+                errors.append(UserError(message, where=user.position, hint=_near(group, known_groups)))
+        if user.uid is None:
+            continue
+        account = existing.get(user.name)
+        if account is not None and account.uid != user.uid:
+            message = f"user {user.name} has the UID {account.uid} in the image, not {user.uid}"
+            errors.append(UserError(message, where=user.position))
+        elif owners.setdefault(user.uid, user.name) != user.name:
+            message = f"user {user.name}: the UID {user.uid} belongs to {owners[user.uid]}"
+            errors.append(UserError(message, where=user.position))
+    return errors
+
+
+def _near(name: str, known: frozenset[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else "create it in the image, or name another"
+
+
+def apply(rootfs: Tree, sandbox: Sandbox, users: Iterable[User]) -> None:
+    """Makes or changes each user; raises `UserError` with the image's own words when a program refuses."""
+    for user in users:
+        try:
+            _apply_one(rootfs, sandbox, user)
+        except ProgramFailed as error:
+            program = next((a for a in error.completed.arguments if a in _PROGRAMS), "a program")
+            raise UserError(
+                f"user {user.name} cannot be set up: {error.completed.complaint or f'{program} failed'}",
+                where=user.position,
+            ) from error
+
+
+_PROGRAMS = ("useradd", "usermod", "chpasswd", "chage")
+
+
+def _apply_one(rootfs: Tree, sandbox: Sandbox, user: User) -> None:
+    new = user.name not in accounts(rootfs)
+    options: list[str] = []
+    if new and user.uid is not None:
+        options += ["-u", str(user.uid)]
+    if user.primary_group is not None:
+        options += ["-g", user.primary_group]
+    if user.secondary_groups:
+        options += ["-G", ",".join(user.secondary_groups)] if new else ["-a", "-G", ",".join(user.secondary_groups)]
+    if user.startup_command is not None:
+        options += ["-s", user.startup_command]
+    if new:
+        sandbox.run("useradd", "-m", *options, user.name)
+    elif options:
+        sandbox.run("usermod", *options, user.name)
+    if user.password is not None:
+        text = user.password.get_secret_value()
+        hashed = text if user.password_hashed else hash_password(text)
+        sandbox.run("chpasswd", "-e", stdin=f"{user.name}:{hashed}\n".encode())
+    if user.password_expires_days is not None:
+        sandbox.run("chage", "-M", str(user.password_expires_days), user.name)
+    if user.ssh_public_keys:
+        _authorize(rootfs, accounts(rootfs)[user.name], user.ssh_public_keys)
+
+
+def _authorize(rootfs: Tree, account: Account, keys: Iterable[str]) -> None:
+    """Appends to the authorized_keys of the home that /etc/passwd names; sshd wants 0700 and 0600 (sshd(8))."""
+    directory = PurePosixPath(account.home) / ".ssh"
+    file = directory / "authorized_keys"
+    if not rootfs.exists(directory):
+        rootfs.make_directories(directory)
+        rootfs.change_owner(directory, account.uid, account.gid)
+        rootfs.change_mode(directory, 0o700)
+    before = rootfs.read_text(file)
+    if before and not before.endswith("\n"):
+        before += "\n"
+    wanted = [key.strip() for key in keys]
+    added = "".join(f"{key}\n" for key in wanted if key not in before.splitlines())
+    mode = stat.S_IMODE(rootfs.stat(file).st_mode) if rootfs.exists(file) else 0o600
+    rootfs.write(file, (before + added).encode(errors="surrogateescape"), mode=mode)
+    rootfs.change_owner(file, account.uid, account.gid)
+
+
+def hash_password(password: str) -> str:
+    """A SHA-512 crypt(5) hash with a fresh salt, from the host's libcrypt: nothing on a command line."""
+    name = ctypes.util.find_library("crypt") or "libcrypt.so.1"
+    library = ctypes.CDLL(name, use_errno=True)
+    library.crypt.restype = ctypes.c_char_p
+    salt = "".join(secrets.choice(_SALT_CHARACTERS) for _ in range(_SALT_LENGTH))
+    result: bytes | None = library.crypt(password.encode(), f"$6${salt}".encode())
+    if result is None or not result.startswith(b"$6$"):
+        raise OSError(ctypes.get_errno(), f"crypt: {os.strerror(ctypes.get_errno())}")
+    return result.decode()

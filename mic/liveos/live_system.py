@@ -1,0 +1,73 @@
+"""The room's main line: from the rootfs to what boots and runs from the medium."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mic.errors import UserError
+from mic.kernel_arguments import KernelArguments
+from mic.liveos.dracut import Dracut, find_dracut, live_arguments
+from mic.liveos.initrd import make_initrd
+from mic.liveos.kernel import Kernel, find_kernel
+from mic.liveos.squashfs import squashfs_being_written
+from mic.progress import Progress
+from mic.rootfs.view import Rootfs
+from mic.tree import Tree
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the image has to boot live with."""
+
+    kernel: Kernel
+    dracut: Dracut
+    title: str
+    has_selinux: bool
+
+
+@dataclass(frozen=True)
+class LiveSystem:
+    """Kernel, initrd and squashfs as files outside the image, and how they are to be started."""
+
+    survey: Survey
+    kernel: Path
+    initrd: Path
+    squashfs: Path
+
+    def arguments(self, volume_label: str) -> KernelArguments:
+        """The arguments that boot this system from the medium with that label."""
+        # Labels in the image's squashfs are those of the installed system; what the overlay adds has none,
+        # and an enforcing policy would lock the user out.
+        selinux = KernelArguments(("selinux=0",)) if self.survey.has_selinux else KernelArguments()
+        return live_arguments(self.survey.dracut, volume_label) + selinux
+
+
+def survey(tree: Tree) -> Survey:
+    """Looks for all that a live boot needs; raises one `UserError` for each thing that is missing."""
+    dracut = find_dracut(tree)
+    kernel = find_kernel(tree)
+    if kernel.has_option("CONFIG_SQUASHFS") is False:
+        raise UserError(f"the image's kernel {kernel.version} was built without squashfs")
+    return Survey(kernel, dracut, os_title(tree), has_selinux=tree.is_file("/etc/selinux/config"))
+
+
+def os_title(tree: Tree) -> str:
+    """The name of the image's operating system, os-release(5)."""
+    text = tree.read_text("/etc/os-release") or tree.read_text("/usr/lib/os-release")
+    found = re.search(r'^PRETTY_NAME=(["\']?)(.*)\1$', text, re.MULTILINE)
+    return f"{found[2]} (live)" if found else "Linux (live)"
+
+
+def make_live_system(rootfs: Rootfs, found: Survey, workspace: Path, progress: Progress) -> LiveSystem:
+    """Writes squashfs and initrd side by side; both only read the rootfs."""
+    kernel = workspace / "vmlinuz"
+    rootfs.tree.copy_out(found.kernel.path, kernel)
+    with (
+        progress.stage("rootfs to squashfs"),
+        squashfs_being_written(rootfs.tree.top, found.kernel, workspace) as squashfs,
+        progress.stage("initrd by the image's dracut"),
+    ):
+        initrd = make_initrd(rootfs.sandbox, found.dracut, found.kernel, workspace)
+    return LiveSystem(found, kernel, initrd, squashfs)

@@ -1,0 +1,76 @@
+"""What a long run says while it runs, and how long each stage took."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+
+@dataclass
+class Progress:
+    """Stages of the work, shown as they begin and end: rewritten lines on a terminal, plain lines in a log.
+
+    Safe to use from several threads, for stages that run side by side.
+    """
+
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    timings: list[tuple[str, float]] = field(default_factory=list)
+    _started: float = field(default_factory=time.monotonic)
+    _running: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times the block; `name` says in the user's words what it does. Nothing is noted if it fails."""
+        begin = time.monotonic()
+        with self._lock:
+            self._running.append(name)
+            self._show_running()
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._running.remove(name)
+                self._clear()
+            raise
+        with self._lock:
+            seconds = time.monotonic() - begin
+            self._running.remove(name)
+            self.timings.append((name, seconds))
+            self._say(f"{name}: done in {seconds:.1f} s")
+
+    def note(self, text: str) -> None:
+        """A line worth keeping: what was found, what was chosen and why."""
+        with self._lock:
+            self._say(text)
+
+    def warn(self, text: str) -> None:
+        """A line the user should act on or know."""
+        self.note(f"warning: {text}")
+
+    def summary(self) -> str:
+        """All stages with their seconds, and the total."""
+        rows = [*self.timings, ("total", time.monotonic() - self._started)]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"  {name:<{width}}  {seconds:6.1f} s" for name, seconds in rows)
+
+    def _say(self, text: str) -> None:
+        self._clear()
+        self.stream.write(f"{text}\n")
+        self._show_running()
+        self.stream.flush()
+
+    def _clear(self) -> None:
+        if self.stream.isatty():
+            self.stream.write("\r\x1b[K")
+
+    def _show_running(self) -> None:
+        if self._running and self.stream.isatty():
+            elapsed = time.monotonic() - self._started
+            self.stream.write(f"\r\x1b[K[{elapsed:5.1f} s] {', '.join(self._running)} ...")
+            self.stream.flush()
