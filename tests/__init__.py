@@ -1,0 +1,1 @@
+"""Tests of mic, verify and fixtures themselves."""
