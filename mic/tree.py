@@ -45,13 +45,24 @@ class Tree:
     def is_file(self, path: str | PurePosixPath) -> bool:
         return self.exists(path) and stat.S_ISREG(self.stat(path).st_mode)
 
+    def is_dangling(self, path: str | PurePosixPath) -> bool:
+        """Whether `path` is a symbolic link that leads to nothing inside the tree."""
+        if self.exists(path):
+            return False
+        try:
+            os.close(self._open(path, os.O_PATH | os.O_NOFOLLOW))
+        except OSError:
+            return False
+        return True
+
     def read_bytes(self, path: str | PurePosixPath) -> bytes:
         """The content of a regular file; raises `OSError`, also for anything that is not a regular file."""
         # O_NONBLOCK: a FIFO in the image must not hang us.
-        with open(self._open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        with self._opened(path) as descriptor:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(path))
-            return file.read()
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read()
 
     def read_text(self, path: str | PurePosixPath) -> str:
         """The file's text, or an empty text where there is no such file."""
@@ -76,7 +87,7 @@ class Tree:
         destination.write_bytes(self.read_bytes(path))
 
     def make_directories(self, path: str | PurePosixPath) -> None:
-        """Makes `path` and its missing parents, mode 0755, owner root."""
+        """Makes `path` and its missing parents, mode 0755, owner root; raises `OSError`."""
         parts = PurePosixPath("/", path).parts
         for depth in range(2, len(parts) + 1):
             directory = PurePosixPath(*parts[:depth])

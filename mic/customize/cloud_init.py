@@ -1,13 +1,15 @@
 """Makes the image's cloud-init find the data that a ``ds=nocloud;s=file://...`` argument points to.
 
-The argument reaches /proc/cmdline as the user wrote it. Two things that older versions of cloud-init do not
-do are made up for inside the rootfs, each only where this image's cloud-init lacks it:
+The argument reaches /proc/cmdline as the user wrote it. What cloud-init does not make of it is made up for
+inside the rootfs, each only where it is needed:
 
-- a URL without a slash at its end: the base and "meta-data" are joined as they are (added in 23.1, see
-  NOCLOUD_SEED_URL_APPEND_FORWARD_SLASH in cloudinit/features.py). ``datasource: NoCloud: seedfrom``
-  in cloud.cfg.d takes precedence over the kernel argument's.
-- network-config from a seed URL (since 24.3, canonical/cloud-init#3307). A seed directory is read in full
-  by every version, so a link makes one.
+- ``file://run/x``, the form of the tool's own documentation, names a host called "run" (RFC 8089): cloud-init
+  22.4 takes it for a path relative to /, 25.1 for /x. ``datasource: NoCloud: seedfrom`` in cloud.cfg.d takes
+  precedence over the kernel argument's (DataSourceNoCloud.py, 20.4 to 25.1) and says what is meant.
+- A URL without a slash at its end: the base and "meta-data" are joined as they are before 23.1 (see
+  NOCLOUD_SEED_URL_APPEND_FORWARD_SLASH in cloudinit/features.py). The same setting helps.
+- network-config is read from a seed URL since 24.3 only (canonical/cloud-init#3307). A seed directory is read
+  in full by every version, so a link makes one.
 """
 
 from __future__ import annotations
@@ -26,34 +28,34 @@ _NOCLOUD = re.compile(r"ds=nocloud(?:-net)?;(?:.*;)?(?:s|seedfrom)=file://([^;]*
 def seed_directory(arguments: KernelArguments) -> PurePosixPath | None:
     """The directory that the last ``ds=nocloud;s=file://...`` argument means, as seen on the booted system.
 
-    ``file://run/x`` and ``file://run/x/`` mean /run/x, as ``file:///run/x/`` does: the tool's users know
-    the first form from its documentation, and cloud-init reads it relative to its working directory, /.
+    ``file://run/x`` and ``file://run/x/`` mean /run/x, as ``file:///run/x/`` does.
     """
+    path = _seed_path(arguments)
+    return None if path is None else PurePosixPath("/", path.strip("/"))
+
+
+def _seed_path(arguments: KernelArguments) -> str | None:
+    """What follows file:// in the argument, as it is written."""
     found = [match[1] for word in arguments.words if (match := _NOCLOUD.fullmatch(word))]
-    return PurePosixPath("/", found[-1].strip("/")) if found else None
+    return found[-1] if found else None
 
 
 def apply(rootfs: Tree, arguments: KernelArguments) -> list[str]:
     """Adds what this image's cloud-init needs; returns a sentence for the user where something was added."""
-    directory = seed_directory(arguments)
-    sources = _sources(rootfs)
-    if directory is None or sources is None:
+    path, directory, sources = _seed_path(arguments), seed_directory(arguments), _sources(rootfs)
+    if path is None or directory is None or sources is None:
         return []
-    url = f"file://{directory}/"
     added = []
-    if "NOCLOUD_SEED_URL_APPEND_FORWARD_SLASH" not in sources and not _written_as(arguments, url):
-        rootfs.write(DROP_IN, f"datasource:\n  NoCloud:\n    seedfrom: {url}\n".encode())
-        added.append(f"{DROP_IN} (the URL without a slash at its end)")
+    adds_slash = "NOCLOUD_SEED_URL_APPEND_FORWARD_SLASH" in sources
+    if not path.startswith("/") or not (path.endswith("/") or adds_slash):
+        rootfs.write(DROP_IN, f"datasource:\n  NoCloud:\n    seedfrom: file://{directory}/\n".encode())
+        added.append(f"{DROP_IN}, which says file://{directory}/")
     if "network-config" not in _body_of_read_seeded(sources) and not rootfs.exists(SEED_LINK):
         rootfs.symlink(SEED_LINK, str(directory))
-        added.append(f"{SEED_LINK} -> {directory} (network-config)")
+        added.append(f"the link {SEED_LINK}, without which network-config is passed over")
     if not added:
         return []
-    return [f"this image's cloud-init would not take all data from {url}; added {' and '.join(added)}"]
-
-
-def _written_as(arguments: KernelArguments, url: str) -> bool:
-    return any(word.endswith(f"={url}") or f"={url};" in word for word in arguments.words)
+    return [f"this image's cloud-init would not take its data from s=file://{path}; added {' and '.join(added)}"]
 
 
 def _sources(rootfs: Tree) -> str | None:

@@ -13,27 +13,22 @@ from mic.tree import Tree
 
 
 def check(rootfs: Tree, files: Iterable[AdditionalFile]) -> list[UserError]:
-    """Destinations that are a directory in the image, lead through a file, or are dropped from a live rootfs."""
-    errors = []
-    dropped = {PurePosixPath("/", path) for path in DROPPED}
-    for file in files:
-        where = file.position
-        if file.destination in dropped:
-            errors.append(UserError(f"{file.destination} is dropped from a live rootfs", where=where))
-        elif rootfs.exists(file.destination) and not rootfs.is_file(file.destination):
-            errors.append(UserError(f"{file.destination} exists in the image and is not a file", where=where))
-        else:
-            errors.extend(_blocked_parent(rootfs, file))
-    return errors
+    """Destinations where the image has something else, or that are dropped from a live rootfs."""
+    reasons = ((file, _why_not(rootfs, file.destination)) for file in files)
+    return [UserError(reason, where=file.position) for file, reason in reasons if reason is not None]
 
 
-def _blocked_parent(rootfs: Tree, file: AdditionalFile) -> list[UserError]:
-    for parent in file.destination.parents:
-        if rootfs.exists(parent):
-            if stat.S_ISDIR(rootfs.stat(parent).st_mode):
-                return []
-            return [UserError(f"{parent} is not a directory in the image", where=file.position)]
-    return []
+def _why_not(rootfs: Tree, destination: PurePosixPath) -> str | None:
+    if str(destination).lstrip("/") in DROPPED:
+        return f"{destination} is dropped from a live rootfs"
+    if rootfs.exists(destination):
+        return None if rootfs.is_file(destination) else f"{destination} exists in the image and is not a file"
+    for path in (destination, *destination.parents):
+        if rootfs.is_dangling(path):
+            return f"{path} is a symbolic link that leads to nothing in the image"
+        if rootfs.exists(path):
+            return None if stat.S_ISDIR(rootfs.stat(path).st_mode) else f"{path} is not a directory in the image"
+    return None
 
 
 def apply(rootfs: Tree, files: Iterable[AdditionalFile]) -> None:

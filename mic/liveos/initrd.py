@@ -18,7 +18,7 @@ _DRIVERS = (
     "overlay",
     "squashfs",
     "loop",
-    "iso9660",
+    "isofs",
     "sr_mod",
     "cdrom",
     "sd_mod",
@@ -26,7 +26,7 @@ _DRIVERS = (
     "usb_storage",
     "virtio_scsi",
 )
-_ESSENTIAL_DRIVERS = ("overlay", "squashfs", "loop", "iso9660")
+_ESSENTIAL_DRIVERS = ("overlay", "squashfs", "loop", "isofs")
 _OUTPUT = "/run/mic"
 _COPY_BYTES = 1 << 20
 

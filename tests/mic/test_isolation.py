@@ -35,9 +35,7 @@ sys.exit(run_isolated(work, parent=parent, leftovers=(parent / "out.partial",)))
 
 
 def start(directory: Path) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN, directory], stdout=subprocess.PIPE, start_new_session=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", RUN, directory], stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     return process

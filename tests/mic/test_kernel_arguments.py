@@ -39,7 +39,7 @@ def test_text_is_shown_as_the_user_means_it(text: str, shown: str) -> None:
     assert KernelArguments.parse(text).shown == shown
 
 
-@pytest.mark.parametrize("text", ["'a", 'a"', "a$b", "a`b`", "a\nb", "a\tb", "''", "a\\b", "\"it's\"", "'\"'", "\x7f"])
+@pytest.mark.parametrize("text", ["'a", 'a"', "a$b", "a`b`", "a\nb", "a\tb", "''", "a\\b", '"it\'s"', "'\"'", "\x7f"])
 def test_text_that_cannot_arrive_is_refused(text: str) -> None:
     with pytest.raises(KernelArgumentError):
         KernelArguments.parse(text)
