@@ -93,6 +93,7 @@ def _exit_with(main: Callable[[], int]) -> None:
     try:
         code = main()
     except Interrupted:
+        print("mic: interrupted; nothing is left behind", file=sys.stderr)
         code = INTERRUPTED_EXIT_CODE
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else _CRASHED_EXIT_CODE

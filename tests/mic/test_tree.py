@@ -71,7 +71,7 @@ def test_new_files_do_not_depend_on_the_umask(tree: Tree) -> None:
 
 @pytest.mark.parametrize("path", ["/pipe", "/etc", "/loop"])
 def test_what_is_no_file_is_not_read(tree: Tree, path: str) -> None:
-    with pytest.raises(OSError, match="not a regular file|symbolic links"):
+    with pytest.raises(OSError, match=r"not a regular file|symbolic links"):
         tree.read_bytes(path)
 
 
