@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from mic.errors import UserError
+from mic.errors import USAGE_EXIT_CODE, UserError
 from mic.kernel_calls import (
     CLONE_NEWNS,
     CLONE_NEWPID,
@@ -114,7 +114,8 @@ def _supervise(work: Callable[[Path], int], workspace: Path, leftovers: Sequence
     signals = signal.pthread_sigmask(signal.SIG_BLOCK, {*_TERMINATING, signal.SIGCHLD})
     die_with_parent(signal.SIGTERM)
     try:
-        unshare(CLONE_NEWPID)
+        if not _entered_namespace(CLONE_NEWPID):
+            return USAGE_EXIT_CODE
         worker = os.fork()
         if worker == 0:
             signal.pthread_sigmask(signal.SIG_SETMASK, signals)
@@ -122,6 +123,20 @@ def _supervise(work: Callable[[Path], int], workspace: Path, leftovers: Sequence
         return _wait_or_stop(worker)
     finally:
         _remove(workspace, leftovers)
+
+
+def _entered_namespace(kind: int) -> bool:
+    """Whether a new namespace could be made; says why not, where a container forbids it even to root."""
+    try:
+        unshare(kind)
+    except PermissionError:
+        print(
+            "mic: this environment forbids namespaces, as Docker's default profile does"
+            " (run the container with --cap-add SYS_ADMIN --security-opt seccomp=unconfined)",
+            file=sys.stderr,
+        )
+        return False
+    return True
 
 
 def _wait_or_stop(worker: int) -> int:
@@ -157,7 +172,8 @@ def _work(work: Callable[[Path], int], workspace: Path) -> int:
 
     for number in _TERMINATING:
         signal.signal(number, interrupt)
-    unshare(CLONE_NEWNS)
+    if not _entered_namespace(CLONE_NEWNS):
+        return USAGE_EXIT_CODE
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     return work(workspace)

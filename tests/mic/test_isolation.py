@@ -116,3 +116,15 @@ def test_exit_code_and_crash_of_the_work_reach_the_caller(tmp_path: Path, capfd:
     assert run_isolated(crash, parent=tmp_path) not in (0, 2)
     assert "ZeroDivisionError: a bug" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_environment_without_namespaces_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """Root without CAP_SYS_ADMIN, as in a container with default privileges."""
+    script = "import sys; from pathlib import Path; from mic.isolation import run_isolated\n"
+    script += f"sys.exit(run_isolated(lambda workspace: 0, parent=Path({str(tmp_path)!r})))"
+    command = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "forbids namespaces" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
