@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +17,8 @@ from fixtures.base import cached_image
 from mic.isolation import run_isolated
 
 Result = TypeVar("Result")
+
+SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +49,37 @@ def isolated(tmp_path: Path) -> Callable[[Callable[[Path], Result]], Result]:
         return result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that the workers of one test run share."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def build_iso(shared_directory: Path) -> Callable[[str, Path, Path], Path]:
+    """Builds an ISO by `mic build`, as a user does, once in a test run whoever asks for it first."""
+
+    def build(name: str, image: Path, config: Path) -> Path:
+        iso = shared_directory / f"{name}.iso"
+        with (shared_directory / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not iso.exists():
+                options = ("--image-file", image, "--config-file", config, "--output-image-file", iso)
+                command = [sys.executable, "-m", "mic.cli", "build", *options, "--output-image-format", "iso"]
+                done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+                assert done.returncode == 0, done.stderr
+                iso.with_suffix(".log").write_text(done.stderr)
+        return iso
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def example1(bookworm: Path, build_iso: Callable[[str, Path, Path], Path]) -> Path:
+    """The document's example 1 on Debian 12."""
+    return build_iso("example1-bookworm", bookworm, SCENARIOS / "example1" / "config.yaml")
