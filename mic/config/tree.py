@@ -13,7 +13,7 @@ from enum import Enum
 from mic.errors import SourcePosition, UserError
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SHOWN_KEY_LENGTH = 64
+_SHOWN_KEY_LENGTH = 200
 # What stands below these keys is never shown, not even as part of a key path.
 _SECRET_KEYS = frozenset({"Password", "SSHPubKeys"})
 
@@ -65,6 +65,11 @@ class Sequence(Value):
     items: list[Value] = field(default_factory=list)
     lost: int = 0
 
+    def keep(self, items: list[Value]) -> None:
+        """Drops all but `items`."""
+        self.lost += len(self.items) - len(items)
+        self.items = items
+
     @property
     def described(self) -> str:
         return "a list"
@@ -87,11 +92,16 @@ class Mapping(Value):
         return joined_path(self.path, key)
 
 
+def is_plain_key(key: str) -> bool:
+    """Whether `key` is a short word, as all keys but the user's own file names are."""
+    return _PLAIN_KEY.fullmatch(key) is not None
+
+
 def joined_path(path: str, key: str) -> str:
     """`path` with `key` added; an unusual key stands in brackets, one below a secret is left out."""
     if path.rpartition(".")[2].partition("[")[0] in _SECRET_KEYS:
         return path
-    if not _PLAIN_KEY.fullmatch(key):
+    if not is_plain_key(key):
         short = key if len(key) <= _SHOWN_KEY_LENGTH else key[:_SHOWN_KEY_LENGTH] + "…"
         escaped = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in short)
         return f'{path}["{escaped}"]'
@@ -103,9 +113,7 @@ def is_null(value: object) -> bool:
     return isinstance(value, Scalar) and value.is_null
 
 
-def problem_at(
-    position: SourcePosition, path: str, message: str, hint: str | None = None
-) -> UserError:
+def problem_at(position: SourcePosition, path: str, message: str, hint: str | None = None) -> UserError:
     """The error of the contract's form: position, key path, what is wrong, hint."""
     return UserError(f"{path}: {message}" if path else message, where=position, hint=hint)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import yaml
 
@@ -61,9 +62,7 @@ def read_document(source: Source) -> Document:
     finally:
         loader.dispose()
     if node is None or (isinstance(node, yaml.ScalarNode) and not node.value and node.style is None):
-        raise UserError(
-            "the file is empty", where=source.position_at(0), hint="{} is a configuration without changes"
-        )
+        raise UserError("the file is empty", where=source.position_at(0), hint="{} is a configuration without changes")
     builder = _Builder(source)
     root = builder.build(node, "", ())
     if second is not None:
@@ -73,13 +72,23 @@ def read_document(source: Source) -> Document:
     return Document(root, tuple(builder.errors))
 
 
-def _position(source: Source, mark: yaml.Mark) -> SourcePosition:
+class _Mark(Protocol):
+    """PyYAML's place in the text; its two parsers have a class each. All count from 0."""
+
+    line: int
+    column: int
+    index: int
+
+
+def _position(source: Source, mark: _Mark | None) -> SourcePosition:
+    if mark is None:
+        return source.position_at(0)
     return source.position_of_mark(mark.line, mark.column, mark.index)
 
 
 def _complaint(source: Source, error: yaml.MarkedYAMLError) -> UserError:
     mark = error.problem_mark or error.context_mark
-    where = _position(source, mark) if mark is not None else source.position_at(0)
+    where = _position(source, mark)
     begun = _position(source, error.context_mark) if error.context_mark is not None else None
     index = len(source.for_parser) if mark is None else mark.index
     message, hint = explain(error.problem or "", source.for_parser[index : index + 1], begun)
@@ -145,7 +154,8 @@ class _Builder:
         kind = _KINDS.get(node.tag)
         if kind is None:
             self._refuse_tag(position, path)
-        return Scalar(position, path, node.value, kind or Kind.TEXT, node.style is None)
+        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        return Scalar(position, path, node.value, kind or Kind.TEXT, plain)
 
     def _check_tag(self, node: yaml.Node, expected: str, position: SourcePosition, path: str) -> None:
         if node.tag != _TAG + expected:
@@ -160,7 +170,7 @@ class _Builder:
         self, node: yaml.MappingNode, position: SourcePosition, path: str, above: tuple[yaml.Node, ...]
     ) -> Mapping:
         mapping = Mapping(position, path)
-        merged: list[yaml.Node] = []
+        merges: list[yaml.Node] = []
         for key_node, value_node in node.value:
             where = _position(self.source, key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
@@ -173,8 +183,9 @@ class _Builder:
                 message = f"the key is given twice, first in line {first.line}"
                 self.errors.append(problem_at(where, child_path, message))
             elif key_node.tag == _MERGE:
-                merged += self._merged(value_node, where, path)
-                mapping.key_positions[key] = where
+                if merges:
+                    self.errors.append(problem_at(where, path, "<< is given twice", "it takes a list of maps too"))
+                merges += self._merged(value_node, where, path)
                 continue
             else:
                 if key_node.tag not in _KINDS:
@@ -183,7 +194,7 @@ class _Builder:
             # A second value of a key is read too, for what is wrong in it, but only the first is kept.
             value = self.build(value_node, child_path, above)
             mapping.entries.setdefault(key, value)
-        for source_node in merged:
+        for source_node in merges:
             self._merge_into(mapping, source_node, above)
         return mapping
 
