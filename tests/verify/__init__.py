@@ -1,0 +1,1 @@
+"""Tests of verify's expectations, checks, engine, verdict and report."""

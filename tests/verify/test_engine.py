@@ -1,0 +1,121 @@
+"""A whole run without a machine: the medium's cell through pytest, verdict, exit code and every report file."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from mic.errors import UserError
+from tests.verify.conftest import EXAMPLE_1, WriteConfig
+from tests.verify.small_medium import SmallMedium
+from verify.plan import Plan
+from verify.report.model import Report
+from verify.run import run_plan
+from verify.verdict import Verdict
+
+SECRETS = ("testpassword", "cloud-secret")
+
+
+@pytest.fixture
+def plan(tmp_path: Path, write_config: WriteConfig) -> Plan:
+    """A plan of a good small medium and no machine."""
+    iso = SmallMedium().write(tmp_path)
+    return Plan(iso, write_config(EXAMPLE_1), tmp_path / "report", ())
+
+
+def report_of(plan: Plan) -> Report:
+    return Report.from_json((plan.report_dir / "report.json").read_bytes())
+
+
+def test_good_medium_ends_in_0_with_every_report_file(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_plan(plan) == 0
+    report = report_of(plan)
+    assert report.verdict is Verdict.PASS
+    (cell,) = report.cells
+    assert len(cell.outcomes) > 5
+    assert all(outcome.verdict is Verdict.PASS and outcome.seen for outcome in cell.outcomes)
+    suite = ElementTree.parse(plan.report_dir / "junit.xml").getroot()[0]
+    assert int(suite.attrib["tests"]) == len(cell.outcomes)
+    assert suite.attrib["failures"] == suite.attrib["errors"] == suite.attrib["skipped"] == "0"
+    page = (plan.report_dir / "index.html").read_text()
+    assert all(f"medium/{outcome.id}" in page for outcome in cell.outcomes)
+    assert f"report: {plan.report_dir / 'index.html'}" in capsys.readouterr().out
+
+
+def test_wrong_medium_ends_in_1_and_names_the_requirement(
+    tmp_path: Path, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    medium = SmallMedium()
+    medium.rootfs["etc/fstab"] = "/dev/sda1 / ext4 defaults 0 1\n"
+    (tmp_path / "bad").mkdir()
+    bad = Plan(medium.write(tmp_path / "bad"), plan.config_file, plan.report_dir, ())
+    assert run_plan(bad) == 1
+    (failed,) = [o for o in report_of(bad).cells[0].outcomes if o.verdict is not Verdict.PASS]
+    assert (failed.id, failed.verdict) == ("live.no-fstab", Verdict.PRODUCT_FAILURE)
+    assert "The rootfs has no /etc/fstab [live.no-fstab]" in capsys.readouterr().out
+    failures = ElementTree.parse(bad.report_dir / "junit.xml").getroot()[0].findall("testcase/failure")
+    assert [failure.attrib["message"] for failure in failures] == ["product failure: the rootfs has /etc/fstab"]
+
+
+def test_no_secret_is_in_any_file_of_the_report(plan: Plan) -> None:
+    run_plan(plan)
+    files = [path for path in plan.report_dir.rglob("*") if path.is_file()]
+    assert len(files) >= 6
+    for path in files:
+        for secret in SECRETS:
+            assert secret.encode() not in path.read_bytes(), path
+
+
+def test_keyword_selects_checks(plan: Plan) -> None:
+    assert run_plan(plan, keyword="fstab or squashfs") == 0
+    report = report_of(plan)
+    assert {outcome.id for outcome in report.cells[0].outcomes} == {"live.no-fstab", "live.squashfs"}
+    assert report.keyword == "fstab or squashfs"
+
+
+def test_no_check_at_all_is_no_pass(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_plan(plan, keyword="nothing-is-called-so") == 75
+    assert "no check was run" in capsys.readouterr().out
+
+
+def test_keyword_that_is_no_expression_is_the_users_to_mend(plan: Plan) -> None:
+    with pytest.raises(UserError, match="and and"):
+        run_plan(plan, keyword="and and")
+
+
+def test_workers_of_xdist_give_the_same_result(plan: Plan) -> None:
+    assert run_plan(plan, processes=2) == 0
+    assert {o.verdict for o in report_of(plan).cells[0].outcomes} == {Verdict.PASS}
+    assert "] PASSED" in (plan.report_dir / "pytest.log").read_text()
+
+
+def test_settings_of_another_pytest_do_not_reach_the_engine(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no.such.plugin")
+    assert run_plan(plan) == 0
+
+
+def test_second_run_replaces_the_first_and_leaves_other_files_alone(plan: Plan) -> None:
+    run_plan(plan)
+    (plan.report_dir / "notes.txt").write_text("mine")
+    run_plan(plan, keyword="fstab")
+    assert len(report_of(plan).cells[0].outcomes) == 1
+    assert (plan.report_dir / "notes.txt").read_text() == "mine"
+
+
+def test_medium_that_is_no_iso_is_refused_before_anything_is_written(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "no.iso").write_text("no iso")
+    bad = Plan(tmp_path / "no.iso", plan.config_file, tmp_path / "other-report", ())
+    with pytest.raises(UserError):
+        run_plan(bad)
+    assert not (tmp_path / "other-report").exists()
+
+
+def test_json_report_is_plain_json(plan: Plan) -> None:
+    run_plan(plan)
+    data = json.loads((plan.report_dir / "report.json").read_text())
+    assert data["verdict"] == "pass"
+    assert data["cells"][0]["outcomes"][0]["observations"] is not None

@@ -1,0 +1,25 @@
+"""All checks: importing the modules that hold them registers them."""
+
+from __future__ import annotations
+
+from verify.checks import (
+    cloud_init_in_machine,
+    content_in_machine,
+    extras_in_machine,
+    live_in_machine,
+    settling,
+    users_in_machine,
+)
+from verify.checks.guest import in_machine
+from verify.checks.on_medium import on_medium
+
+MODULES = (
+    cloud_init_in_machine,
+    content_in_machine,
+    extras_in_machine,
+    live_in_machine,
+    settling,
+    users_in_machine,
+)
+
+__all__ = ["MODULES", "in_machine", "on_medium"]

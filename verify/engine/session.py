@@ -1,0 +1,317 @@
+"""One machine from its start to its end: booted once, logged in when first needed, left tidy."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+from pydantic import SecretStr
+
+from verify.checks.guest import (
+    CommandAnswer,
+    GuestShell,
+    NoPrivilege,
+    Privilege,
+    RootShell,
+    Sudo,
+)
+from verify.console.login import LoginResult, log_in, log_out, wait_for_login_prompt
+from verify.console.shell import Shell
+from verify.deadline import Deadline
+from verify.engine.events import (
+    MachineEnded,
+    MachineStarted,
+    PhaseReached,
+    Screenshot,
+    ShellOpened,
+    tell,
+)
+from verify.expectations.credentials import Credential
+from verify.machine.accelerator import Accelerator, probe_accelerator
+from verify.machine.failure import CommandTimedOut
+from verify.machine.machine import Machine
+from verify.machine.phase import Phase
+from verify.outcome import NotReached
+from verify.plan import MachineCell, Plan
+from verify.verdict import HarnessFault, ProductFailure, VerifyError
+
+# Seconds on fast hardware; an emulated machine gets more (Accelerator.time_scale). Ceilings, not waits: the
+# console gives up much earlier when nothing moves any more.
+_BOOT_CEILING_SECONDS = 300.0
+_LOGIN_CEILING_SECONDS = 60.0
+_CLOUD_INIT_CEILING_SECONDS = 120.0
+_LOOK_AT_PHASE_EVERY_SECONDS = 0.5
+_SHELLS_AT_MOST = 3
+
+_CLOUD_INIT_FINISHED = re.compile(r"Cloud-init v\. \S+ finished")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+
+class MachineSession:
+    """The machine of one cell; fulfils `verify.checks.guest.Session`. What is lost once stays lost."""
+
+    def __init__(self, plan: Plan, cell: MachineCell, credentials: tuple[Credential, ...]) -> None:
+        self._plan = plan
+        self._cell = cell
+        self._credentials = credentials
+        self._evidence = plan.evidence_of(cell.id)
+        self._stack = ExitStack()
+        self._accelerator: Accelerator | None = None
+        self._machine: Machine | None = None
+        self._shell: Shell | None = None
+        self._shells_opened = 0
+        self._logged_in = False
+        self._credential: Credential | None = None
+        self._privilege: Privilege = NoPrivilege("nobody has logged in")
+        self._lost: str | None = None
+        self._no_way_in: str | None = None
+
+    @property
+    def time_scale(self) -> float:
+        return 1.0 if self._accelerator is None else self._accelerator.time_scale
+
+    @property
+    def emulated(self) -> bool:
+        return self._accelerator is not None and self._accelerator.name == "tcg"
+
+    def boot(self) -> str:
+        """Starts the machine and waits for its login prompt; raises a `VerifyError` when it does not come."""
+        if self._machine is None:
+            with self._lost_when_raising("the machine did not boot"):
+                self._accelerator = probe_accelerator(self._cell.firmware)
+                self._evidence.mkdir(parents=True, exist_ok=True)
+                machine = Machine(self._cell.spec(self._plan.medium), self._accelerator, self._evidence)
+                self._machine = self._stack.enter_context(machine)
+                self._tell_start(self._machine, self._accelerator)
+                with self._phases_told(self._machine):
+                    wait_for_login_prompt(self._machine.console, self._deadline(_BOOT_CEILING_SECONDS))
+            self._take_screenshot("login")
+        machine = self._require_machine()
+        return ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in _in_order(machine.phase_times))
+
+    def shell(self) -> GuestShell:
+        """The harness's own shell, opened again where a login check has closed it."""
+        self._require_machine()
+        if self._no_way_in is not None:
+            raise NotReached(self._no_way_in)
+        if self._credential is None:
+            self.open_shell()
+        if self._shell is None:
+            assert self._credential is not None
+            result = self._enter(self._credential)
+            if result is not LoginResult.ACCEPTED:
+                raise HarnessFault(f"{self._credential.user}, who was logged in before, is now {result.value}")
+        assert self._shell is not None
+        return _WatchedShell(self, self._shell)
+
+    def privilege(self) -> Privilege:
+        return self._privilege
+
+    def open_shell(self) -> str:
+        """Logs in as the first user who is let in and may become root, else as the first who is let in."""
+        self._require_machine()
+        with self._no_way_in_when_raising():
+            if not self._credentials:
+                raise HarnessFault("the configuration names no user with a password in plain text and a login shell")
+            self._choose_credential()
+        assert self._credential is not None
+        user, means = self._credential.user, self._privilege.means
+        tell(self._plan.events_file, ShellOpened(self._cell.id, user, means))
+        return f"logged in as {user}; root: {means}"
+
+    def _choose_credential(self) -> None:
+        refused: list[str] = []
+        let_in: Credential | None = None
+        for credential in self._credentials:
+            result = self._enter(credential)
+            if result is not LoginResult.ACCEPTED:
+                refused.append(f"{credential.user}: {result.value}")
+                continue
+            self._privilege = self._find_privilege(credential)
+            self._credential = credential
+            if not isinstance(self._privilege, NoPrivilege):
+                return
+            let_in = let_in or credential
+        if let_in is None:
+            raise ProductFailure(f"no user whose password is known can log in: {'; '.join(refused)}")
+        if let_in is not self._credential or self._shell is None:
+            self._credential = let_in
+            self._enter(let_in)
+
+    def _find_privilege(self, credential: Credential) -> Privilege:
+        assert self._shell is not None
+        if self._shell.run("id -u", timeout=self._scaled(_LOGIN_CEILING_SECONDS)).stdout.strip() == b"0":
+            return RootShell()
+        sudo = Sudo(credential.password)
+        if sudo.run(self._shell, "true", self._scaled(_LOGIN_CEILING_SECONDS)).exit_code == 0:
+            return sudo
+        return NoPrivilege(f"{credential.user} may not sudo")
+
+    def _enter(self, credential: Credential) -> LoginResult:
+        """Logs in and opens a shell; one whom cloud-init makes is tried until cloud-init has finished."""
+        ceiling = self._deadline(_CLOUD_INIT_CEILING_SECONDS)
+        while True:
+            last_try = not credential.by_cloud_init or ceiling.expired or self._cloud_init_has_finished()
+            result = self._log_in(credential.user, credential.password)
+            if result is LoginResult.ACCEPTED:
+                with self._lost_when_raising("the console was lost"):
+                    self._shell = Shell.open(self._require_machine().console, self._login_deadline())
+                self._shells_opened += 1
+            if last_try or result is not LoginResult.REFUSED:
+                return result
+
+    def try_login(self, user: str, password: SecretStr) -> LoginResult:
+        """Leaves the harness's own session, tries once, and comes back to the login prompt."""
+        result = self._log_in(user, password)
+        self._leave()
+        return result
+
+    def _log_in(self, user: str, password: SecretStr) -> LoginResult:
+        self._leave()
+        console = self._require_machine().console
+        with self._lost_when_raising("the console was lost"):
+            result = log_in(console, user, password.get_secret_value(), self._login_deadline())
+        self._logged_in = result is LoginResult.ACCEPTED
+        return result
+
+    def _leave(self) -> None:
+        machine = self._require_machine()
+        with self._lost_when_raising("the console was lost"):
+            if self._shell is not None:
+                self._shell.close()
+                self._shell = None
+            if self._logged_in:
+                log_out(machine.console, self._login_deadline())
+                self._logged_in = False
+
+    def serial_text(self) -> str:
+        """The raw serial log so far, without escape sequences."""
+        log = self._evidence / "serial.log"
+        text = log.read_bytes().decode(errors="replace") if log.exists() else ""
+        return _ESCAPES.sub("", text)
+
+    def close(self) -> None:
+        """Ends the machine, whatever state it is in."""
+        machine, self._machine = self._machine, None
+        if machine is None:
+            return
+        self._lost = self._lost or "the machine has been ended"
+        try:
+            self._stack.close()
+        finally:
+            tell(self._plan.events_file, MachineEnded(self._cell.id))
+
+    def shell_failed(self, error: VerifyError) -> None:
+        """A command could not be run. A lost answer is worth a fresh login; a dead machine is not."""
+        if isinstance(error, CommandTimedOut):
+            return
+        if not isinstance(error, HarnessFault) or self._shells_opened >= _SHELLS_AT_MOST:
+            self._lost = f"the machine was lost: {_first_line(error)}"
+        self._shell = None
+
+    def _require_machine(self) -> Machine:
+        if self._lost is not None:
+            raise NotReached(self._lost)
+        if self._machine is None:
+            self.boot()
+        assert self._machine is not None
+        return self._machine
+
+    @contextmanager
+    def _lost_when_raising(self, what: str) -> Iterator[None]:
+        """Whatever ends the block early makes everything that follows unreachable."""
+        if self._lost is not None:
+            raise NotReached(self._lost)
+        try:
+            yield
+        except BaseException as error:
+            self._lost = f"{what}: {_first_line(error)}"
+            self._take_screenshot("lost")
+            raise
+
+    @contextmanager
+    def _no_way_in_when_raising(self) -> Iterator[None]:
+        try:
+            yield
+        except VerifyError as error:
+            self._no_way_in = f"the harness has no shell: {_first_line(error)}"
+            raise
+
+    def _cloud_init_has_finished(self) -> bool:
+        return _CLOUD_INIT_FINISHED.search(self.serial_text()) is not None
+
+    def _scaled(self, seconds: float) -> float:
+        return seconds * self.time_scale
+
+    def _deadline(self, seconds: float) -> Deadline:
+        return Deadline(self._scaled(seconds))
+
+    def _login_deadline(self) -> Deadline:
+        return self._deadline(_LOGIN_CEILING_SECONDS)
+
+    def _tell_start(self, machine: Machine, accelerator: Accelerator) -> None:
+        tell(
+            self._plan.events_file,
+            MachineStarted(self._cell.id, accelerator.name, accelerator.reason, machine.command_line),
+        )
+
+    def _take_screenshot(self, moment: str) -> None:
+        if self._machine is None:
+            return
+        file = self._evidence / f"screen-{moment}.png"
+        # A machine that is gone shows nothing; why it is gone is what the caller is about to tell.
+        with contextlib.suppress(VerifyError):
+            self._machine.screenshot(file)
+            name = str(file.relative_to(self._plan.report_dir))
+            tell(self._plan.events_file, Screenshot(self._cell.id, name))
+
+    @contextmanager
+    def _phases_told(self, machine: Machine) -> Iterator[None]:
+        """Tells each phase as it is reached, while the block waits for the console."""
+        over = threading.Event()
+        thread = threading.Thread(target=_tell_phases, args=(self._plan, self._cell, machine, over))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+class _WatchedShell:
+    """A shell whose failures the session hears of."""
+
+    def __init__(self, session: MachineSession, shell: Shell) -> None:
+        self._session = session
+        self._shell = shell
+
+    def run(self, command: str, *, stdin: bytes = b"", timeout: float = 60) -> CommandAnswer:
+        try:
+            return self._shell.run(command, stdin=stdin, timeout=timeout)
+        except VerifyError as error:
+            self._session.shell_failed(error)
+            raise
+
+
+def _tell_phases(plan: Plan, cell: MachineCell, machine: Machine, over: threading.Event) -> None:
+    told: set[Phase] = set()
+    while True:
+        last_look = over.wait(_LOOK_AT_PHASE_EVERY_SECONDS)
+        for phase, seconds in _in_order(machine.phase_times):
+            if phase not in told:
+                told.add(phase)
+                tell(plan.events_file, PhaseReached(cell.id, str(phase), seconds))
+        if last_look:
+            return
+
+
+def _in_order(times: Mapping[Phase, float]) -> list[tuple[Phase, float]]:
+    return sorted(times.items())
+
+
+def _first_line(error: BaseException) -> str:
+    """The cause without the console's last lines, which the failed check itself shows."""
+    return (str(error) or type(error).__name__).split("\n")[0]

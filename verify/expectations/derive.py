@@ -1,0 +1,70 @@
+"""The whole list: every expectation of one medium, in the order in which they are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mic.config import Config
+from verify.expectations.cloud_init import expected_cloud_users, expected_of_cloud_init, taken_over
+from verify.expectations.cloud_seed import seed_of
+from verify.expectations.expectation import Expectation, Place
+from verify.expectations.extras import Extra, expected_extras
+from verify.expectations.files import expected_files
+from verify.expectations.host_name import expected_host_name
+from verify.expectations.kernel_line import expected_arguments
+from verify.expectations.live import first_in_every_machine, in_every_machine, on_every_medium
+from verify.expectations.users import PasswordLogsIn, WrongPasswordRefused, expected_users
+from verify.machine.firmware import Firmware
+
+
+def expectations_of(
+    config: Config, label: str, firmwares: Sequence[Firmware], extras: Sequence[Extra] = ()
+) -> tuple[Expectation, ...]:
+    """All expectations; `label` is the medium's volume label, `firmwares` those it is to boot under, `extras`
+    what a scenario adds.
+
+    Logins on the console come last within the machine: each ends the harness's own session there.
+    Raises `UserError` when a source file of the configuration cannot be read.
+    """
+    seed = seed_of(config)
+    machine_first = list(first_in_every_machine())
+    found = [
+        *on_every_medium(label, firmwares),
+        *in_every_machine(label),
+        *expected_arguments(config.kernel_arguments, label),
+        *expected_host_name(config.system_config.hostname, seed),
+        *expected_files(config),
+        *expected_users(config, taken_over(seed)),
+    ]
+    if seed is not None:
+        found += expected_of_cloud_init(seed)
+        if seed.user_data is not None:
+            configured = frozenset(user.name for user in config.system_config.users)
+            found += expected_cloud_users(seed.user_data, configured)
+    found += expected_extras(extras)
+    found.sort(key=_order)
+    expectations = (*(e for e in found if e.place is Place.MEDIUM), *machine_first)
+    return _without_doubles((*expectations, *(e for e in found if e.place is Place.MACHINE)))
+
+
+def _order(expectation: Expectation) -> bool:
+    """Stable sort: everything as it was derived, logins on the console after it."""
+    on_console = isinstance(expectation.subject, PasswordLogsIn | WrongPasswordRefused)
+    return on_console and expectation.place is Place.MACHINE
+
+
+def _without_doubles(expectations: Sequence[Expectation]) -> tuple[Expectation, ...]:
+    """What is asked for twice, as a group primary and secondary, is looked at once.
+
+    Two different subjects that would share an id are told apart by a number: none may be lost.
+    """
+    by_id: dict[tuple[Place, str], Expectation] = {}
+    for expectation in expectations:
+        id, number = expectation.id, 1
+        while (same := by_id.setdefault((expectation.place, id), replace(expectation, id=id))) is not None:
+            if same.subject == expectation.subject:
+                break
+            number += 1
+            id = f"{expectation.id}~{number}"
+    return tuple(by_id.values())

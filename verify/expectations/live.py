@@ -1,0 +1,124 @@
+"""What every live medium promises, whatever its configuration asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from verify.expectations.expectation import Expectation, Place, Subject, named
+from verify.machine.firmware import Firmware
+
+SOURCE = "every live medium"
+FSTAB_SOURCE = "ISO support: /etc/fstab is dropped from the rootfs"
+BOOT_SOURCE = "ISO support: the ISO boots into the rootfs of the input image"
+
+
+@dataclass(frozen=True)
+class BootCatalogueEntry(Subject):
+    """The El Torito boot catalogue has an entry for this firmware."""
+
+    firmware: Firmware
+
+
+@dataclass(frozen=True)
+class OneVolumeLabel(Subject):
+    """The volume label is what GRUB searches for and what ``root=live:LABEL=`` names."""
+
+    label: str
+
+
+@dataclass(frozen=True)
+class BootFiles(Subject):
+    """The kernel and the initrd that grub.cfg names are there."""
+
+
+@dataclass(frozen=True)
+class ReadableSquashfs(Subject):
+    """The squashfs is where dracut looks for it, and whole enough to be listed."""
+
+
+@dataclass(frozen=True)
+class NoFstab(Subject):
+    """/etc/fstab does not exist."""
+
+
+@dataclass(frozen=True)
+class Boots(Subject):
+    """The machine reaches a login prompt on its serial console."""
+
+
+@dataclass(frozen=True)
+class OffersShell(Subject):
+    """The harness gets a shell in the machine: every check inside needs it."""
+
+
+@dataclass(frozen=True)
+class Settles(Subject):
+    """systemd has no job left to do, and cloud-init, where it runs, is done."""
+
+
+@dataclass(frozen=True)
+class RootIsOverlay(Subject):
+    """The root file system is an overlay whose lower layer is a squashfs."""
+
+
+@dataclass(frozen=True)
+class MediumMounted(Subject):
+    """The medium is mounted where dracut puts it, and it is this one."""
+
+    label: str
+
+
+@dataclass(frozen=True)
+class NoFailedUnits(Subject):
+    """systemd counts no failed unit."""
+
+
+@dataclass(frozen=True)
+class NoKernelComplaint(Subject):
+    """Neither the serial log nor the kernel's taint flags tell of an oops, a BUG or a panic."""
+
+
+def on_every_medium(label: str, firmwares: Sequence[Firmware]) -> Iterator[Expectation]:
+    """What can be seen without booting; `label` is the volume label that the medium carries."""
+
+    def on_medium(name: str, requirement: str, source: str, subject: Subject) -> Expectation:
+        return Expectation(named("live", name), requirement, source, Place.MEDIUM, subject)
+
+    for firmware in firmwares:
+        requirement = f"The boot catalogue has an entry for {firmware.value.upper()} firmware"
+        subject = BootCatalogueEntry(firmware)
+        yield on_medium(f"boot-catalogue-{firmware.value}", requirement, BOOT_SOURCE, subject)
+    requirement = "One volume label: the medium's own, GRUB's search and root=live:LABEL="
+    yield on_medium("volume-label", requirement, SOURCE, OneVolumeLabel(label))
+    yield on_medium("boot-files", "grub.cfg names a kernel and an initrd that exist", SOURCE, BootFiles())
+    yield on_medium("squashfs", "The rootfs is a readable squashfs", SOURCE, ReadableSquashfs())
+    yield on_medium("no-fstab", "The rootfs has no /etc/fstab", FSTAB_SOURCE, NoFstab())
+
+
+def first_in_every_machine() -> Iterator[Expectation]:
+    """What comes first, because everything else in the machine depends on it."""
+    for name, requirement, source, subject in (
+        ("boot", "The machine boots to a login prompt", BOOT_SOURCE, Boots()),
+        ("shell", "A user whose password is known gets a shell", SOURCE, OffersShell()),
+        ("settled", "The boot settles: no job is left, cloud-init is done", SOURCE, Settles()),
+    ):
+        yield Expectation(named("live", name), requirement, source, Place.MACHINE, subject)
+
+
+def in_every_machine(label: str) -> Iterator[Expectation]:
+    """What must be true of every booted medium; `label` is the volume label that the medium carries."""
+    rows: tuple[tuple[str, str, str, Subject], ...] = (
+        ("no-fstab", "There is no /etc/fstab", FSTAB_SOURCE, NoFstab()),
+        ("root-overlay", "The root is an overlay over the squashfs", SOURCE, RootIsOverlay()),
+        (
+            "medium-mounted",
+            f"The medium {label} is mounted at /run/initramfs/live",
+            SOURCE,
+            MediumMounted(label),
+        ),
+        ("no-failed-units", "No unit has failed", SOURCE, NoFailedUnits()),
+        ("no-kernel-complaint", "The kernel reports no oops, BUG or panic", SOURCE, NoKernelComplaint()),
+    )
+    for name, requirement, source, subject in rows:
+        yield Expectation(named("live", name), requirement, source, Place.MACHINE, subject)

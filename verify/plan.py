@@ -1,0 +1,109 @@
+"""The cells of one run: written by `verify.run`, read by every worker. Holds no secret."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from verify.expectations.expectation import Place
+from verify.expectations.extras import Extra
+from verify.machine.firmware import Firmware
+from verify.machine.spec import Attachment, MachineSpec
+from verify.verdict import HarnessFault
+
+PLAN_NAME = "plan.json"
+MEDIUM_CELL_ID = "medium"
+# QEMU's own memory beside the guest's: its code, the video memory, OVMF's variables and firmware.
+_OVERHEAD_MIB = 256
+
+
+@dataclass(frozen=True)
+class MachineCell:
+    """Medium x firmware x attachment x memory: one machine, booted once."""
+
+    firmware: Firmware
+    attachment: Attachment = Attachment.CDROM
+    memory_mib: int = 1536
+    cpus: int = 1
+    other_disks: tuple[Path, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Names the cell in reports and in ``-k``; unique within a plan."""
+        disks = f"-{len(self.other_disks)}disk" if self.other_disks else ""
+        return f"{self.firmware.value}-{self.attachment.value}-{self.memory_mib}mib-{self.cpus}cpu{disks}"
+
+    def spec(self, medium: Path) -> MachineSpec:
+        """The machine of this cell, with `medium` attached."""
+        return MachineSpec(medium, self.firmware, self.attachment, self.memory_mib, self.cpus, self.other_disks)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run verifies. Every worker reads the configuration again by itself: secrets stay out of here."""
+
+    medium: Path
+    config_file: Path
+    report_dir: Path
+    cells: tuple[MachineCell, ...]
+    extras: tuple[Extra, ...] = ()
+
+    @property
+    def firmwares(self) -> tuple[Firmware, ...]:
+        return tuple(dict.fromkeys(cell.firmware for cell in self.cells))
+
+    @property
+    def events_file(self) -> Path:
+        """Where the workers tell what happens (`verify.engine.events`)."""
+        return self.report_dir / "events.jsonl"
+
+    def evidence_of(self, cell_id: str) -> Path:
+        """The directory of a cell's logs and screenshots."""
+        return self.report_dir / "cells" / cell_id
+
+    def write(self) -> Path:
+        """Writes the plan into the report directory and returns its path."""
+        path = self.report_dir / PLAN_NAME
+        path.write_bytes(_PLAN.dump_json(self, indent=2) + b"\n")
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Plan:
+        """Raises `HarnessFault` when the file is no plan."""
+        try:
+            return _PLAN.validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise HarnessFault(f"{path} is no plan: {error}") from error
+
+
+_PLAN = TypeAdapter(Plan)
+
+
+def place_of(cell_id: str) -> Place:
+    """Where the checks of a cell look."""
+    return Place.MEDIUM if cell_id == MEDIUM_CELL_ID else Place.MACHINE
+
+
+def machines_side_by_side(cells: Sequence[MachineCell]) -> int:
+    """How many of `cells` this host runs well at once, at least 1: cores and free memory decide.
+
+    Without hardware virtualisation two machines with one processor each share two cores better than one
+    machine with two (measured), so a machine counts as many cores as it has processors.
+    """
+    if not cells:
+        return 1
+    cores = len(os.sched_getaffinity(0)) // max(cell.cpus for cell in cells)
+    memory = available_memory_mib() // (max(cell.memory_mib for cell in cells) + _OVERHEAD_MIB)
+    return max(1, min(len(cells), cores, memory))
+
+
+def available_memory_mib() -> int:
+    """MemAvailable of /proc/meminfo (proc(5)), in MiB."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) // 1024
+    return 0

@@ -1,0 +1,183 @@
+"""The main line of `mic verify`: plan, run, judge, report."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mic.config import load_config
+from mic.errors import UserError
+from mic.programs import require
+from verify import judgement
+from verify.display import shown
+from verify.engine.events import EventReader
+from verify.expectations.derive import expectations_of
+from verify.machine.firmware import Firmware
+from verify.machine.spec import Attachment
+from verify.medium import open_medium
+from verify.plan import MachineCell, Plan, machines_side_by_side
+from verify.report.model import Report, cell_reports
+from verify.report.page import render_page
+from verify.report.summary import summary
+
+PAGE_NAME = "index.html"
+_REPORT_FILES = ("junit.xml", "report.json", PAGE_NAME, "events.jsonl", "pytest.log")
+_PYTEST_ENVIRONMENT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+
+
+@dataclass(frozen=True)
+class MachineOptions:
+    """What the machines of a run have in common."""
+
+    memory_mib: int = 1536
+    cpus: int = 1
+    other_disks: tuple[Path, ...] = ()
+
+
+def verify(
+    medium: Path,
+    config_file: Path,
+    firmwares: Sequence[Firmware],
+    report_dir: Path,
+    *,
+    keyword: str | None = None,
+    processes: int | None = None,
+    attachments: Sequence[Attachment] = (Attachment.CDROM,),
+    options: MachineOptions = MachineOptions(),
+) -> int:
+    """Verifies a medium against its configuration; returns the exit code.
+
+    0: everything asked for is there; 1: the medium is wrong; 75: harness or host at fault, nothing is known.
+    `keyword` is pytest's ``-k``; `processes` how many cells run side by side, by default what the host's
+    cores and memory allow. Raises `UserError` for what the caller can mend: no such medium, no ISO, a
+    configuration with mistakes, a keyword expression that is none.
+    """
+    cells = tuple(
+        MachineCell(firmware, attachment, options.memory_mib, options.cpus, options.other_disks)
+        for firmware in dict.fromkeys(firmwares)
+        for attachment in dict.fromkeys(attachments)
+    )
+    plan = Plan(medium.absolute(), config_file.absolute(), report_dir.absolute(), cells)
+    return run_plan(plan, keyword=keyword, processes=processes)
+
+
+def run_plan(plan: Plan, *, keyword: str | None = None, processes: int | None = None) -> int:
+    """Runs the cells of a plan and writes the report; returns the exit code, as `verify` does."""
+    _check_inputs(plan)
+    _prepare(plan)
+    processes = processes or machines_side_by_side(plan.cells)
+    begun = time.time()
+    with shown(plan.events_file, sys.stderr):
+        pytest_code = _run_pytest(plan, keyword, processes)
+    if pytest_code == pytest.ExitCode.USAGE_ERROR:
+        raise UserError(f"pytest does not take this: -k {keyword}", where=plan.report_dir / "pytest.log")
+    report = _report(plan, keyword, processes, begun)
+    page = write_report(report, plan.report_dir)
+    print(summary(report, page), flush=True)
+    return report.verdict.exit_code
+
+
+def write_report(report: Report, report_dir: Path) -> Path:
+    """Writes report.json and the page; returns the page's path."""
+    (report_dir / "report.json").write_bytes(report.to_json())
+    page = report_dir / PAGE_NAME
+    page.write_text(render_page(report, report_dir))
+    return page
+
+
+def _check_inputs(plan: Plan) -> None:
+    """Everything that is the caller's to mend is found before anything is started."""
+    require("qemu-system-x86_64", "unsquashfs")
+    config = load_config(plan.config_file)
+    with open_medium(plan.medium) as medium:
+        expectations_of(config, medium.label, plan.firmwares)
+    for disk in {disk for cell in plan.cells for disk in cell.other_disks}:
+        if not disk.is_file():
+            raise UserError("there is no such disk image", where=disk)
+
+
+def _prepare(plan: Plan) -> None:
+    """An empty report directory, but for files that are no report's: those stay."""
+    try:
+        plan.report_dir.mkdir(parents=True, exist_ok=True)
+        for name in _REPORT_FILES:
+            (plan.report_dir / name).unlink(missing_ok=True)
+        for cell in plan.cells:
+            for file in plan.evidence_of(cell.id).glob("*"):
+                file.unlink()
+        plan.write()
+    except OSError as error:
+        raise UserError(f"the report cannot be written: {error.strerror}", where=plan.report_dir) from error
+
+
+def _run_pytest(plan: Plan, keyword: str | None, processes: int) -> int:
+    arguments = [
+        "-p", "verify.engine.plugin",
+        # The engine's own tests may run below another pytest: neither its settings nor its cache are ours.
+        "-c", os.devnull, "--rootdir", str(plan.report_dir), "--noconftest", "-p", "no:cacheprovider",
+        "-p", "no:logging", "--capture=no", "-v",
+        "--junitxml", str(plan.report_dir / "junit.xml"), "-o", "junit_suite_name=mic verify",
+    ]  # fmt: skip
+    if processes > 1:
+        # Without the reordering the medium's own checks, which are listed first, are made first.
+        arguments += ["-p", "xdist.plugin", "-n", str(processes)]
+        arguments += ["--dist", "loadscope", "--no-loadscope-reorder"]
+    if keyword is not None:
+        arguments += ["-k", keyword]
+    interruption = _Interruption()
+    with _own_pytest_environment(), (plan.report_dir / "pytest.log").open("w") as log, redirect_stdout(log):
+        code = int(pytest.main([*arguments, str(plan.report_dir / "plan.json")], plugins=[interruption]))
+    if interruption.happened:
+        raise KeyboardInterrupt
+    return code
+
+
+class _Interruption:
+    """pytest keeps an interrupt to itself, and its exit code is that of a broken collection too."""
+
+    def __init__(self) -> None:
+        self.happened = False
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        # Of the two, pytest's own Session.Interrupted is what a broken collection raises.
+        self.happened = not isinstance(excinfo.value, pytest.Session.Interrupted)
+
+
+@contextmanager
+def _own_pytest_environment() -> Iterator[None]:
+    """Keeps the caller's pytest settings and plugins out of the engine."""
+    before = {name: os.environ.pop(name) for name in _PYTEST_ENVIRONMENT if name in os.environ}
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+        os.environ.update(before)
+
+
+def _report(plan: Plan, keyword: str | None, processes: int, begun: float) -> Report:
+    cells = cell_reports(plan, EventReader(plan.events_file).new(), keyword)
+    with plan.medium.open("rb") as medium:
+        digest = hashlib.file_digest(medium, "sha256").hexdigest()
+    return Report(
+        verdict=judgement.worst(cell.verdict for cell in cells),
+        medium=str(plan.medium),
+        medium_sha256=digest,
+        medium_bytes=plan.medium.stat().st_size,
+        config_file=str(plan.config_file),
+        begun=begun,
+        seconds=time.time() - begun,
+        processes=processes,
+        keyword=keyword,
+        cells=cells,
+        version=importlib.metadata.version("mic"),
+    )
