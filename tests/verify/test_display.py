@@ -1,0 +1,50 @@
+"""A run can be followed: one line per thing worth knowing in a log, a table on a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+from pathlib import Path
+
+from tests.verify.test_report import CELL, EVENTS, outcome
+from verify.display import RunProgress, shown
+from verify.engine.events import CheckBegun, CheckEnded, Selected, tell
+from verify.verdict import Verdict
+
+
+def test_log_has_phases_failures_and_ends(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    file = tmp_path / "events"
+    with shown(file, stream):
+        for event in EVENTS:
+            tell(file, event)
+    lines = [line.split("] ", 1)[1] for line in stream.getvalue().splitlines()]
+    assert f"{CELL.id}: machine started (tcg: no /dev/kvm here)" in lines
+    assert f"{CELL.id}: reached kernel after 7.2 s" in lines
+    assert any("product failure: Requirement wrong: wrong because" in line for line in lines)
+    assert "medium: 1 checks made, 0 failed" in lines
+    assert not any("Requirement boot" in line for line in lines)
+
+
+def test_cell_shows_what_it_is_doing() -> None:
+    progress = RunProgress()
+    for event in (Selected("c", ("a", "b")), CheckBegun("c", "a")):
+        assert list(progress.take(event)) == []
+    assert (progress.cells["c"].doing, progress.cells["c"].total) == ("a", 2)
+    list(progress.take(CheckEnded(outcome("a", Verdict.HOST_FAULT, "why"))))
+    assert (progress.cells[CELL.id].ended, progress.cells[CELL.id].wrong) == (1, 1)
+
+
+def test_terminal_shows_the_cell_at_work(tmp_path: Path) -> None:
+    parent, child = pty.openpty()
+    file = tmp_path / "events"
+    with os.fdopen(child, "w") as stream, shown(file, stream):
+        tell(file, Selected("the-cell", ("a", "b")))
+        tell(file, CheckBegun("the-cell", "a-check"))
+    os.set_blocking(parent, False)
+    text = os.read(parent, 1 << 16).decode()
+    os.close(parent)
+    assert "the-cell" in text
+    assert "a-check" in text
+    assert "0/2" in text
