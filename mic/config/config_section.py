@@ -104,6 +104,8 @@ class ConfigSection(Section):
                 yield system.problem(message, at="BootType")
         if flags_known:
             ids = {partition.id for partition in partitions}
+            if None in ids:
+                return
             for setting in system.partition_settings:
                 if setting.id and setting.id not in ids:
                     yield setting.problem(f"no partition of Disks has the ID {setting.id}", at="ID")

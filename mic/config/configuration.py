@@ -17,7 +17,8 @@ from mic.config.disk_sections import (
     PartitionTableType,
 )
 from mic.config.system_sections import SELinuxMode
-from mic.errors import SourcePosition
+from mic.config.tree import problem_at
+from mic.errors import SourcePosition, UserError
 from mic.kernel_arguments import KernelArguments
 
 
@@ -222,3 +223,7 @@ class Config:
                 return self.places[path]
             key_path = key_path[: max(key_path.rfind("."), key_path.rfind("["), 0)]
         return self.places.get("", SourcePosition(self.file, 1, 1))
+
+    def problem(self, key_path: str, message: str, hint: str | None = None) -> UserError:
+        """An error of a later room's about the value of a key, in the form that this room's errors have."""
+        return problem_at(self.position_of(key_path), self.written_path(key_path) or key_path, message, hint)

@@ -78,13 +78,13 @@ class PartitionSection(Section):
     name: Annotated[Text, matching("[ -~]{0,35}", "must be at most 35 ASCII characters")] | None = Field(
         None, alias="Name", description="The partition's label in the partition table, at most 35 ASCII characters."
     )
-    start: Annotated[int, whole_number(1, unit="of MiB"), Field(ge=1)] | None = Field(
+    start: Annotated[int, Field(ge=1), whole_number(1, unit="of MiB")] | None = Field(
         None, alias="Start", description="Where it begins, MiB from the start of the disk."
     )
-    end: Annotated[int, whole_number(0, unit="of MiB"), Field(ge=0)] | None = Field(
+    end: Annotated[int, Field(ge=0), whole_number(0, unit="of MiB")] | None = Field(
         None, alias="End", description="Where it ends, MiB; not together with Size."
     )
-    size: Annotated[int, whole_number(1, unit="of MiB"), Field(ge=1)] | None = Field(
+    size: Annotated[int, Field(ge=1), whole_number(1, unit="of MiB")] | None = Field(
         None, alias="Size", description="How large it is, MiB; not together with End."
     )
     flags: ListOf[Annotated[PartitionFlag, choice(of=PartitionFlag)]] = Field(
@@ -127,7 +127,7 @@ class DiskSection(Section):
     partition_table_type: Annotated[PartitionTableType, choice(of=PartitionTableType)] | None = Field(
         None, alias="PartitionTableType", description="Kind of partition table."
     )
-    max_size: Annotated[int, whole_number(1, unit="of MiB"), Field(ge=1)] | None = Field(
+    max_size: Annotated[int, Field(ge=1), whole_number(1, unit="of MiB")] | None = Field(
         None, alias="MaxSize", description="Size of the disk in MiB."
     )
     partitions: ListOf[PartitionSection] = Field((), alias="Partitions", description="The partitions.")

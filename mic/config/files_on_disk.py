@@ -94,7 +94,7 @@ class FilesOnDisk:
         password = text.removesuffix("\n").removesuffix("\r")
         wrong = wrong_password(password, hashed=user.password_hashed) if user.is_whole("PasswordHashed") else None
         if wrong is not None:
-            self._complain(position, path, f"what the file holds {wrong}")
+            self._complain(position, path, f"the password in the file {wrong}")
         self.passwords[user.path] = SecretStr(password)
 
     def _read_public_keys(self, user: UserSection) -> None:
@@ -107,7 +107,7 @@ class FilesOnDisk:
             # A private key has many lines, of which the first says what it is.
             wrong = next((wrong for line in lines if (wrong := wrong_public_key(line)) is not None), None)
             if wrong is not None:
-                self._complain(value.position, value.path, f"what the file holds {wrong}")
+                self._complain(value.position, value.path, f"a line of the file {wrong}")
             self.public_keys[value.path] = lines
 
     def _read_package_lists(self, system: SystemConfigSection) -> None:
@@ -165,7 +165,7 @@ class FilesOnDisk:
         try:
             return data.decode()
         except UnicodeDecodeError:
-            self._complain(position, path, "what the file holds is not UTF-8 text")
+            self._complain(position, path, "the file is not UTF-8 text")
             return None
 
     def _complain(self, position: SourcePosition, path: str, message: str, hint: str | None = None) -> None:

@@ -8,13 +8,10 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import (
     BaseModel,
     ConfigDict,
-    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     PrivateAttr,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
 from mic.config import tree
 from mic.config.fields import refuse
@@ -61,13 +58,6 @@ class Section(BaseModel):
             return tree.Mapping(value.position, value.path, entries, {cls.shorthand: value.position})
         described = value.described if isinstance(value, tree.Value) else "something else"
         refuse(f"must be {wanted}, not {described}")
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = handler(core_schema)
-        if cls.required:
-            handler.resolve_ref_schema(schema)["required"] = list(cls.required)
-        return schema
 
     @classmethod
     def known_keys(cls) -> dict[str, str]:

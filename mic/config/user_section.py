@@ -97,7 +97,7 @@ class UserSection(Section):
     name: Annotated[Text, matching(_USER_NAME, _USER_NAME_RULE)] | None = Field(
         None, alias="Name", description="Login name."
     )
-    uid: Annotated[int, whole_number(0, 60000), Field(ge=0, le=60000)] | None = Field(
+    uid: Annotated[int, Field(ge=0, le=60000), whole_number(0, 60000)] | None = Field(
         None, alias="UID", description="User id, 0 to 60000; the system chooses if absent."
     )
     password: Secret | None = Field(
@@ -107,7 +107,7 @@ class UserSection(Section):
         None, alias="PasswordPath", description="File with the password; a line break at its end is not part of it."
     )
     password_hashed: Flag = Field(False, alias="PasswordHashed", description="The password is a crypt(5) hash.")
-    password_expires_days: Annotated[int, whole_number(-1, 99999, "of days"), Field(ge=-1, le=99999)] | None = Field(
+    password_expires_days: Annotated[int, Field(ge=-1, le=99999), whole_number(-1, 99999, "of days")] | None = Field(
         None, alias="PasswordExpiresDays", description="Days until the password expires; -1 removes expiry."
     )
     ssh_pub_key_paths: ListOf[NonEmptyText] = Field(

@@ -35,13 +35,15 @@ _EXPLANATIONS: tuple[tuple[str, str, str | None], ...] = (
 )
 
 
-def explain(problem: str, character: str, begun: SourcePosition | None) -> tuple[str, str | None]:
+def explain(
+    problem: str, character: str, where: SourcePosition, begun: SourcePosition | None
+) -> tuple[str, str | None]:
     """The message and the hint for the parser's `problem`.
 
-    `character` is the one at the place of the problem (empty at the end), `begun` where the value began that
-    the parser was reading.
+    `character` is the one at the place of the problem, `where` (empty at the end), `begun` where the value began
+    that the parser was reading.
     """
-    since = f", in what began in line {begun.line}" if begun is not None else ""
+    since = f", in what began in line {begun.line}" if begun is not None and begun.line < where.line else ""
     if problem.startswith(("found character that cannot start", "found character '")):
         if character == "\t":
             return "a tab cannot indent", "use spaces"

@@ -22,7 +22,7 @@ from mic.errors import SourcePosition, UserError
 _Loader: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MAX_DEPTH = 50
-MAX_VALUES = 50_000
+MAX_VALUES = 20_000
 # libyaml compares every directive with every earlier one, so many of them take quadratic time.
 _MAX_DIRECTIVES = 64
 _DIRECTIVE = re.compile(r"^%", re.MULTILINE)
@@ -61,7 +61,7 @@ def read_document(source: Source) -> Document:
         raise _complaint(source, error) from None
     finally:
         loader.dispose()
-    if node is None or (isinstance(node, yaml.ScalarNode) and not node.value and node.style is None):
+    if node is None or (isinstance(node, yaml.ScalarNode) and not node.value and not node.style):
         raise UserError("the file is empty", where=source.position_at(0), hint="{} is a configuration without changes")
     builder = _Builder(source)
     root = builder.build(node, "", ())
@@ -91,7 +91,7 @@ def _complaint(source: Source, error: yaml.MarkedYAMLError) -> UserError:
     where = _position(source, mark)
     begun = _position(source, error.context_mark) if error.context_mark is not None else None
     index = len(source.for_parser) if mark is None else mark.index
-    message, hint = explain(error.problem or "", source.for_parser[index : index + 1], begun)
+    message, hint = explain(error.problem or "", source.for_parser[index : index + 1], where, begun)
     return UserError(message, where=where, hint=hint)
 
 
@@ -154,7 +154,7 @@ class _Builder:
         kind = _KINDS.get(node.tag)
         if kind is None:
             self._refuse_tag(position, path)
-        plain = isinstance(node, yaml.ScalarNode) and node.style is None
+        plain = isinstance(node, yaml.ScalarNode) and not node.style
         return Scalar(position, path, node.value, kind or Kind.TEXT, plain)
 
     def _check_tag(self, node: yaml.Node, expected: str, position: SourcePosition, path: str) -> None:
@@ -171,6 +171,7 @@ class _Builder:
     ) -> Mapping:
         mapping = Mapping(position, path)
         merges: list[yaml.Node] = []
+        is_merged = False
         for key_node, value_node in node.value:
             where = _position(self.source, key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
@@ -183,8 +184,9 @@ class _Builder:
                 message = f"the key is given twice, first in line {first.line}"
                 self.errors.append(problem_at(where, child_path, message))
             elif key_node.tag == _MERGE:
-                if merges:
+                if is_merged:
                     self.errors.append(problem_at(where, path, "<< is given twice", "it takes a list of maps too"))
+                is_merged = True
                 merges += self._merged(value_node, where, path)
                 continue
             else:

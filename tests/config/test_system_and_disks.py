@@ -1,0 +1,351 @@
+"""Promises about the operating system's other keys, and about those that concern disk outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from mic.config import (
+    BootType,
+    FsType,
+    IdType,
+    MountIdentifier,
+    Named,
+    PartitionFlag,
+    PartitionTableType,
+)
+from mic.config.schema import json_schema
+from mic.config.unsupported import refuse_unsupported
+from mic.errors import UserErrors
+
+from .conftest import Complaints, Read
+
+DISK = """\
+Disks:
+- PartitionTableType: gpt
+  MaxSize: 100
+  Partitions:
+  - {ID: esp, FsType: fat32, Start: 1, End: 9, Flags: [esp, boot], Name: EFI}
+  - {ID: root, FsType: ext4, Start: 9, Size: 11}
+  - {ID: data, FsType: xfs, Start: 20}
+SystemConfig:
+  BootType: efi
+  PartitionSettings:
+  - {ID: esp, MountPoint: /boot/efi, MountIdentifier: uuid, MountOptions: umask=0077}
+  - {ID: root, MountPoint: /}
+  - {ID: data}
+  Verity:
+    DataPartition: {IdType: PartLabel, Id: data}
+    HashPartition: {IdType: Uuid, Id: 123E4567-E89B-12D3-0456-426614174000}
+"""
+
+
+def names(found: tuple[Named, ...]) -> list[str]:
+    return [named.name for named in found]
+
+
+@pytest.mark.parametrize("name", ["a", "A-B", "1", "a.b.c", "1.2.3.4.5", "x" * 63, ".".join(["x" * 63] * 4), "123"])
+def test_dns_names_are_host_names(read: Read, name: str) -> None:
+    assert read(f"SystemConfig: {{Hostname: {name}}}").system_config.hostname == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-a",
+        "a-",
+        "a_b",
+        "a..b",
+        ".a",
+        "a.",
+        "1.2.3.4",
+        "'::1'",
+        "é",
+        "a b",
+        "x" * 64,
+        ".".join(["x" * 61] * 4 + ["y" * 8]),
+        "' '",
+    ],
+)
+def test_other_texts_are_not(complaints: Complaints, name: str) -> None:
+    (complaint,) = complaints(f"SystemConfig: {{Hostname: {name}}}")
+    assert complaint.startswith("1:26: SystemConfig.Hostname: ")
+
+
+def test_empty_host_name_changes_nothing(read: Read) -> None:
+    assert read("SystemConfig: {Hostname: ''}").system_config.hostname is None
+
+
+def test_system_config_below_iso_is_the_same(read: Read) -> None:
+    text = "SystemConfig: {Hostname: a, Users: [{Name: b}]}"
+    below, above = read(f"Iso: {{{text}}}").system_config, read(text).system_config
+    assert (below.hostname, below.users[0].name) == (above.hostname, above.users[0].name) == ("a", "b")
+    assert below.users[0].key_path == "Iso.SystemConfig.Users[0]"
+
+
+def test_system_config_in_both_places_is_an_error(complaints: Complaints) -> None:
+    assert complaints("Iso:\n  SystemConfig: {}\nSystemConfig: {}\n") == [
+        "2:17: Iso.SystemConfig: cannot be given together with the SystemConfig at the top level "
+        "(put everything into one of them)"
+    ]
+
+
+def test_both_system_configs_are_read_for_errors(complaints: Complaints) -> None:
+    assert len(complaints("Iso:\n  SystemConfig: {Hostname: _}\nSystemConfig: {Hostname: _}\n")) == 3
+
+
+def test_null_in_one_of_the_places_is_no_system_config(read: Read) -> None:
+    assert read("Iso: {SystemConfig: }\nSystemConfig: {Hostname: a}\n").system_config.hostname == "a"
+
+
+def test_packages_come_from_lists_first_each_with_its_place(read: Read, directory: Path) -> None:
+    (directory / "list.yaml").write_text("Packages:\n- c\n- d\n")
+    (directory / "list.json").write_text('{"Packages": ["e"]}')
+    packages = read(
+        "SystemConfig:\n  UpdateBaseImagePackages: yes\n  PackagesInstall: [a, b]\n"
+        "  PackageListsInstall: [list.yaml, list.json]\n  PackagesRemove: [f]\n  PackageListsUpdate: [list.json]\n"
+    ).system_config.packages
+    assert names(packages.install) == ["c", "d", "e", "a", "b"]
+    assert (names(packages.remove), names(packages.update), packages.update_base_image) == (["f"], ["e"], True)
+    assert str(packages.install[1].position) == f"{directory}/list.yaml:3:3"
+    assert str(packages.install[4].position) == f"{directory}/c.yaml:3:24"
+
+
+@pytest.mark.parametrize(
+    ("package", "complaint"),
+    [("''", "is empty"), ("-y", "begins with -"), ('"a\\nb"', "holds a line break"), ("[a]", "must be text")],
+)
+@pytest.mark.parametrize("key", ["PackagesInstall", "PackagesRemove", "PackagesUpdate"])
+def test_what_is_no_package_is_refused(complaints: Complaints, key: str, package: str, complaint: str) -> None:
+    (found,) = complaints(f"SystemConfig: {{{key}: [{package}]}}")
+    assert f": SystemConfig.{key}[0]: {complaint}" in found
+
+
+def test_errors_of_package_lists_are_told_with_their_places_there(complaints: Complaints, directory: Path) -> None:
+    (directory / "list.yaml").write_text("Packages:\n- -a\n")
+    (directory / "broken.yaml").write_text("Packages: [\n")
+    (directory / "none.yaml").write_text("{}")
+    (directory / "large.yaml").write_bytes(b"#" * ((1 << 20) + 1))
+    assert complaints(
+        "SystemConfig:\n  PackageListsRemove: [list.yaml, broken.yaml, none.yaml, large.yaml, missing, '', .]\n"
+        "  Hostname: _\n"
+    ) == [
+        "2:59: SystemConfig.PackageListsRemove[3]: large.yaml: is larger than 1 MiB (is this a configuration file?)",
+        f"2:71: SystemConfig.PackageListsRemove[4]: missing: no such file (paths are relative to {directory})",
+        "2:80: SystemConfig.PackageListsRemove[5]: is empty",
+        "2:84: SystemConfig.PackageListsRemove[6]: .: is a directory, not a regular file",
+        "3:13: SystemConfig.Hostname: is not a valid host name (labels of 1 to 63 letters, digits and hyphens, "
+        "no hyphen first or last, with dots between them)",
+        "broken.yaml:2:1: a value is missing",
+        "list.yaml:2:3: Packages[0]: begins with -, as only an option does",
+        "none.yaml:1:1: Packages: is required, but missing",
+    ]
+
+
+def test_services_and_modules_are_names_or_maps_with_a_name(read: Read) -> None:
+    system = read(
+        "SystemConfig:\n  Services: {Enable: [a, {Name: b.timer}], Disable: [{Name: c}]}\n"
+        "  Modules: {Load: [{Name: d}, e], Disable: [f]}\n"
+    ).system_config
+    assert (names(system.services.enable), names(system.services.disable)) == (["a", "b.timer"], ["c"])
+    assert (names(system.modules.load), names(system.modules.disable)) == (["d", "e"], ["f"])
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("Services: {Enable: [a], Disable: [a]}", "Services.Disable[0]: is in Enable too"),
+        ("Modules: {Load: [a-b], Disable: [{Name: a_b}]}", "Modules.Disable[0].Name: is in Load too"),
+        ("Services: {Enable: [-a]}", "Services.Enable[0]: begins with -, as only an option does"),
+        ("Services: {Enable: [a b]}", "Services.Enable[0]: is not a valid name of a unit: no spaces, no '/'"),
+        ("Modules: {Load: [a/b]}", "Modules.Load[0]: is not a valid name of a module: no spaces, no '/'"),
+        ("Modules: {Load: [{}]}", "Modules.Load[0].Name: is required, but missing"),
+        ("Modules: {Load: [{Name: }]}", "Modules.Load[0].Name: is required, but is empty"),
+    ],
+)
+def test_services_and_modules_that_cannot_be_are_refused(complaints: Complaints, text: str, complaint: str) -> None:
+    (found,) = complaints(f"SystemConfig: {{{text}}}")
+    assert found.endswith(f": SystemConfig.{complaint}")
+
+
+def test_scripts_are_found_below_the_directory(read: Read, directory: Path) -> None:
+    (directory / "sub").mkdir()
+    (directory / "sub/a.sh").touch(mode=0o755)
+    system = read(
+        f"SystemConfig:\n  PostInstallScripts: [{{Path: sub/../sub/a.sh, Args: -x 'a b'}}]\n"
+        f"  FinalizeImageScripts: [{{Path: {directory}/sub/a.sh}}]\n"
+    ).system_config
+    (post,), (final,) = system.post_install_scripts, system.finalize_image_scripts
+    assert (post.path, post.arguments) == (PurePosixPath("sub/a.sh"), "-x 'a b'")
+    assert (final.path, final.file, final.arguments) == (PurePosixPath("sub/a.sh"), directory / "sub/a.sh", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "complaint"),
+    [
+        ("a.txt", "is not executable"),
+        ("missing", "missing: no such file"),
+        (".", ".: is a directory, not a regular file"),
+        ("/bin/true", "is outside"),
+        ("../outside.sh", "is outside"),
+        ("link", "is outside"),
+        ("''", "is empty"),
+    ],
+)
+@pytest.mark.parametrize("key", ["PostInstallScripts", "FinalizeImageScripts"])
+def test_scripts_that_cannot_be_run_are_refused(
+    complaints: Complaints, directory: Path, key: str, path: str, complaint: str
+) -> None:
+    outside = directory.parent / "outside.sh"
+    outside.touch(mode=0o755)
+    (directory / "link").symlink_to(outside)
+    (found,) = complaints(f"SystemConfig:\n  {key}:\n  - Path: {path}\n")
+    assert found.startswith(f"3:11: SystemConfig.{key}[0].Path: {complaint}")
+
+
+def test_disk_with_all_that_belongs_to_it_is_read(read: Read) -> None:
+    config = read(DISK)
+    (disk,) = config.disks
+    assert (disk.partition_table_type, disk.max_size_mib) == (PartitionTableType.GPT, 100)
+    assert [(p.id, p.fs_type, p.start_mib, p.end_mib) for p in disk.partitions] == [
+        ("esp", FsType.FAT32, 1, 9),
+        ("root", FsType.EXT4, 9, 20),
+        ("data", FsType.XFS, 20, None),
+    ]
+    assert disk.partitions[0].flags == {PartitionFlag.ESP, PartitionFlag.BOOT}
+    assert (disk.partitions[0].name, disk.partitions[1].name) == ("EFI", "")
+    system = config.system_config
+    assert system.boot_type is BootType.EFI
+    esp, root, data = system.partition_settings
+    assert (esp.mount_identifier, esp.mount_options) == (MountIdentifier.UUID, "umask=0077")
+    assert (root.mount_identifier, root.mount_point, data.mount_point) == (
+        MountIdentifier.PARTUUID,
+        PurePosixPath("/"),
+        None,
+    )
+    assert system.verity is not None
+    assert (system.verity.data_partition.id_type, system.verity.data_partition.id) == (IdType.PART_LABEL, "data")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "complaint"),
+    [
+        ("Start: 9, Size: 11", "Start: 9, Size: 12", "7:36: Disks[0].Partitions[2].Start: is before the end of"),
+        ("Start: 9, Size: 11", "Start: 9", "6:5: Disks[0].Partitions[1]: needs End or Size"),
+        ("Start: 9, Size: 11", "Start: 9, Size: 0", "6:46: Disks[0].Partitions[1].Size: must be a whole number"),
+        ("Start: 20", "Start: 100", "7:36: Disks[0].Partitions[2].Start: begins at or beyond MaxSize, 100 MiB"),
+        ("Start: 20", "Start: 20, Size: 81", "7:46: Disks[0].Partitions[2].Size: ends at 101 MiB, beyond MaxSize"),
+        ("ID: data, FsType", "FsType", "7:5: Disks[0].Partitions[2].ID: is required, but missing"),
+        ("Name: EFI", f"Name: {'x' * 36}", "5:74: Disks[0].Partitions[0].Name: must be at most 35 ASCII characters"),
+        ("Name: EFI", "Name: é", "5:74: Disks[0].Partitions[0].Name: must be at most 35 ASCII characters"),
+        ("FsType: fat32", "FsType: ext4", "5:23: Disks[0].Partitions[0].FsType: must be fat32 on a partition flagged"),
+        ("FsType: xfs", "FsType: xsf", "7:24: Disks[0].Partitions[2].FsType: must be one of ext4, fat32, xfs"),
+        ("IdType: Uuid, Id: 1", "IdType: Uuid, Id: g", "16:39: SystemConfig.Verity.HashPartition.Id: must be a UUID"),
+        ("  - {ID: data}", "  - {ID: date}", "13:10: SystemConfig.PartitionSettings[2].ID: no partition of Disks"),
+        ("MountPoint: /}", "MountPoint: /boot/efi}", "12:28: SystemConfig.PartitionSettings[1].MountPoint: /boot/efi"),
+        ("MountIdentifier: uuid", "MountIdentifier: u", "11:55: SystemConfig.PartitionSettings[0].MountIdentifier: "),
+    ],
+)
+def test_disk_that_cannot_be_is_refused_for_that_reason_alone(
+    complaints: Complaints, right: str, wrong: str, complaint: str
+) -> None:
+    assert right in DISK
+    (found,) = complaints(DISK.replace(right, wrong))
+    assert found.startswith(complaint)
+
+
+def test_wrong_partition_hides_no_error_of_another_and_makes_none_up(complaints: Complaints) -> None:
+    text = DISK.replace("Flags: [esp, boot]", "Flags: [espp, boot]").replace("Start: 20", "Start: 19")
+    assert [complaint.partition(" ")[0] for complaint in complaints(text)] == ["5:56:", "7:36:"]
+
+
+def test_boot_type_and_partition_settings_need_disks(complaints: Complaints) -> None:
+    text = DISK[DISK.index("SystemConfig") :]
+    assert [complaint.partition(": ")[2] for complaint in complaints(text)] == [
+        "SystemConfig.BootType: is only for use with Disks",
+        "SystemConfig.PartitionSettings: needs Disks and BootType too",
+    ]
+
+
+SUPPORTED = """\
+Iso:
+  KernelCommandLine: a=b
+  AdditionalFiles: {a.txt: /a}
+SystemConfig:
+  Hostname: h
+  KernelCommandLine: {ExtraCommandLine: c}
+  AdditionalFiles: {a.txt: /a}
+  PackagesInstall: []
+  UpdateBaseImagePackages: no
+  Services: {Enable: []}
+  Modules: {}
+  Users:
+  - {Name: a, UID: 1000, Password: x, PrimaryGroup: g, SecondaryGroups: [h], StartupCommand: /bin/sh,
+     SSHPubKeys: [k], PasswordExpiresDays: 1}
+"""
+
+
+def test_what_mic_build_can_carry_out_is_let_through_and_what_asks_for_nothing(read: Read) -> None:
+    refuse_unsupported(read(SUPPORTED))
+
+
+UNSUPPORTED = [
+    ("UpdateBaseImagePackages", "yes"),
+    ("PackagesInstall", "[a]"),
+    ("PackagesRemove", "[a]"),
+    ("PackagesUpdate", "[a]"),
+    ("PackageListsInstall", "[list.yaml]"),
+    ("PackageListsRemove", "[list.yaml]"),
+    ("PackageListsUpdate", "[list.yaml]"),
+    ("KernelCommandLine.SELinux", "disabled"),
+    ("PostInstallScripts", "[{Path: a.sh}]"),
+    ("FinalizeImageScripts", "[{Path: a.sh}]"),
+    ("Services.Enable", "[a]"),
+    ("Services.Disable", "[a]"),
+    ("Modules.Load", "[a]"),
+    ("Modules.Disable", "[a]"),
+    ("Verity", "{DataPartition: {IdType: PartLabel, Id: a}, HashPartition: {IdType: PartLabel, Id: b}}"),
+]
+
+
+@pytest.mark.parametrize("below", ["", "Iso."])
+@pytest.mark.parametrize(("key", "value"), UNSUPPORTED)
+def test_what_mic_build_cannot_carry_out_is_refused_by_name(
+    read: Read, directory: Path, key: str, value: str, below: str
+) -> None:
+    (directory / "list.yaml").write_text("Packages: [a]")
+    (directory / "a.sh").touch(mode=0o755)
+    text = value
+    for part in reversed(f"{below}SystemConfig.{key}".split(".")):
+        text = f"{{{part}: {text}}}"
+    config = read(text)
+    with pytest.raises(UserErrors) as caught:
+        refuse_unsupported(config)
+    (error,) = caught.value.errors
+    reason = "concerns disk outputs" if key == "Verity" else "is valid, but mic build cannot carry it out yet"
+    assert f":1:{text.index(value) + 1}: {below}SystemConfig.{key}: {reason}" in str(error)
+
+
+def test_everything_about_disks_is_refused_in_the_order_of_the_file(read: Read) -> None:
+    with pytest.raises(UserErrors) as caught:
+        refuse_unsupported(read(DISK))
+    assert [error.message.partition(":")[0] for error in caught.value.errors] == [
+        "Disks",
+        "SystemConfig.BootType",
+        "SystemConfig.PartitionSettings",
+        "SystemConfig.Verity",
+    ]
+
+
+def test_schema_knows_every_key_and_what_is_required() -> None:
+    schema = json.loads(json_schema())
+    assert set(schema["properties"]) == {"Disks", "Iso", "SystemConfig"}
+    definitions = schema["$defs"]
+    assert definitions["UserSection"]["required"] == ["Name"]
+    assert definitions["UserSection"]["properties"]["Name"]["anyOf"] == [{"type": ["string", "number", "boolean"]}]
+    assert {"type": "null"} in definitions["UserSection"]["properties"]["UID"]["anyOf"]
+    assert "string" in definitions["KernelCommandLineSection"]["anyOf"][0]["type"]
+    assert definitions["UserSection"]["additionalProperties"] is False
+    assert definitions["UserSection"]["properties"]["UID"]["anyOf"][0]["maximum"] == 60000
