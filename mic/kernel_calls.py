@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 
@@ -30,6 +31,7 @@ _SYS_OPENAT2 = 437
 _SYS_PIVOT_ROOT = 155
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_IN_ROOT = 0x10
+_RACES = 10_000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -77,5 +79,10 @@ def open_in_root(root: int, path: str, flags: int, mode: int = 0) -> int:
     Symbolic links, absolute ones too, and ``..`` stay below `root`: openat2(2) with RESOLVE_IN_ROOT.
     """
     how = struct.pack("=QQQ", flags | os.O_CLOEXEC, mode, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-    result = _libc.syscall(_SYS_OPENAT2, root, os.fsencode(path), how, len(how))
+    for _ in range(_RACES):
+        result = _libc.syscall(_SYS_OPENAT2, root, os.fsencode(path), how, len(how))
+        # openat2(2): a mount or rename anywhere on the host during the look-up of a ".." is a race that the
+        # kernel cannot judge; it asks to try again.
+        if result != -1 or ctypes.get_errno() != errno.EAGAIN:
+            break
     return _checked(result, path)

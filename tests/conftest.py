@@ -69,8 +69,8 @@ def build_iso(shared_directory: Path) -> Callable[[str, Path, Path], Path]:
         with (shared_directory / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not iso.exists():
-                options = ("--image-file", image, "--config-file", config, "--output-image-file", iso)
-                command = [sys.executable, "-m", "mic.cli", "build", *options, "--output-image-format", "iso"]
+                options: tuple[str | Path, ...] = ("--image-file", image, "--config-file", config, "--output-image-file", iso)
+                command: list[str | Path] = [sys.executable, "-m", "mic.cli", "build", *options, "--output-image-format", "iso"]
                 done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
                 assert done.returncode == 0, done.stderr
                 iso.with_suffix(".log").write_text(done.stderr)

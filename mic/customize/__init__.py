@@ -17,7 +17,7 @@ def check(rootfs: Tree, config: Config) -> list[UserError]:
     """Everything in the configuration that this image cannot satisfy, in the configuration's order."""
     return [
         *files.check(rootfs, config.system_config.additional_files),
-        *users.check(rootfs, config.system_config.users),
+        *users.check(rootfs, config),
     ]
 
 

@@ -22,7 +22,7 @@ from mic.tree import Tree
 
 SEED_LINK = PurePosixPath("/var/lib/cloud/seed/nocloud")
 DROP_IN = PurePosixPath("/etc/cloud/cloud.cfg.d/95_mic_nocloud.cfg")
-_NOCLOUD = re.compile(r"ds=nocloud(?:-net)?;(?:.*;)?(?:s|seedfrom)=file://([^;]*)")
+_NOCLOUD = re.compile(r"ds=nocloud(?:-net)?;(?:.*;)?(?:s|seedfrom)=file://([^;]*)(?:;.*)?")
 
 
 def seed_directory(arguments: KernelArguments) -> PurePosixPath | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from mic.config import AdditionalFile
+from mic.config.tree import problem_at
 from mic.errors import UserError
 from mic.liveos.squashfs import DROPPED
 from mic.tree import Tree
@@ -15,7 +16,7 @@ from mic.tree import Tree
 def check(rootfs: Tree, files: Iterable[AdditionalFile]) -> list[UserError]:
     """Destinations where the image has something else, or that are dropped from a live rootfs."""
     reasons = ((file, _why_not(rootfs, file.destination)) for file in files)
-    return [UserError(reason, where=file.position) for file, reason in reasons if reason is not None]
+    return [problem_at(file.position, file.key_path, reason) for file, reason in reasons if reason is not None]
 
 
 def _why_not(rootfs: Tree, destination: PurePosixPath) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from mic.config import User
+from mic.config import Config, User
 from mic.errors import UserError
 from mic.programs import ProgramFailed
 from mic.rootfs.sandbox import Sandbox
@@ -52,25 +52,24 @@ def _fields(rootfs: Tree, path: str, count: int) -> Iterator[list[str]]:
             yield fields
 
 
-def check(rootfs: Tree, users: Iterable[User]) -> list[UserError]:
+def check(rootfs: Tree, config: Config) -> list[UserError]:
     """Groups that the image does not have, and user ids that are another user's."""
     errors: list[UserError] = []
     existing, known_groups = accounts(rootfs), groups(rootfs)
     owners = {account.uid: account.name for account in existing.values()}
-    for user in users:
-        for group in (user.primary_group, *user.secondary_groups):
+    for user in config.system_config.users:
+        keys = {f"{user.key_path}.PrimaryGroup": user.primary_group}
+        keys |= {f"{user.key_path}.SecondaryGroups[{n}]": group for n, group in enumerate(user.secondary_groups)}
+        for key, group in keys.items():
             if group is not None and group not in known_groups:
-                message = f"user {user.name}: the image has no group {group}"
-                errors.append(UserError(message, where=user.position, hint=_near(group, known_groups)))
+                errors.append(config.problem(key, f"the image has no group {group}", _near(group, known_groups)))
         if user.uid is None:
             continue
-        account = existing.get(user.name)
+        key, account = f"{user.key_path}.UID", existing.get(user.name)
         if account is not None and account.uid != user.uid:
-            message = f"user {user.name} has the UID {account.uid} in the image, not {user.uid}"
-            errors.append(UserError(message, where=user.position))
+            errors.append(config.problem(key, f"{user.name} has the UID {account.uid} in the image, not {user.uid}"))
         elif owners.setdefault(user.uid, user.name) != user.name:
-            message = f"user {user.name}: the UID {user.uid} belongs to {owners[user.uid]}"
-            errors.append(UserError(message, where=user.position))
+            errors.append(config.problem(key, f"the UID {user.uid} belongs to {owners[user.uid]}"))
     return errors
 
 
@@ -87,14 +86,8 @@ def apply(rootfs: Tree, sandbox: Sandbox, users: Iterable[User]) -> None:
         try:
             _apply_one(rootfs, sandbox, user)
         except ProgramFailed as error:
-            program = next((a for a in error.completed.arguments if a in _PROGRAMS), "a program")
-            raise UserError(
-                f"user {user.name} cannot be set up: {error.completed.complaint or f'{program} failed'}",
-                where=user.position,
-            ) from error
-
-
-_PROGRAMS = ("useradd", "usermod", "chpasswd", "chage")
+            said = error.completed.complaint or f"exit code {error.completed.exit_code}"
+            raise UserError(f"{user.key_path}: {user.name} cannot be set up: {said}", where=user.position) from error
 
 
 def _apply_one(rootfs: Tree, sandbox: Sandbox, user: User) -> None:

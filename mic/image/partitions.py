@@ -18,6 +18,9 @@ UNREADABLE_SIGNATURES = {
     "linux_raid_member": "a member of a RAID",
 }
 
+_PROTECTIVE_TYPE = "ee"
+_GPT_BACKUP_LBA = slice(32, 40)
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -61,6 +64,8 @@ def read_partitions(disk: Disk) -> tuple[Partition, ...]:
         ) from error
     table = json.loads(listing.stdout)["partitiontable"]
     sector = int(table.get("sectorsize", 512))
+    if table.get("label") == "dos" and any(p["type"] == _PROTECTIVE_TYPE for p in table.get("partitions", [])):
+        raise _unusable_gpt(disk, sector)
     partitions = []
     for number, entry in enumerate(table.get("partitions", []), start=1):
         start, size = int(entry["start"]) * sector, int(entry["size"]) * sector
@@ -74,6 +79,19 @@ def read_partitions(disk: Disk) -> tuple[Partition, ...]:
     if not partitions:
         raise UserError("the image's partition table is empty", where=disk.image)
     return tuple(partitions)
+
+
+def _unusable_gpt(disk: Disk, sector: int) -> UserError:
+    """Why sfdisk saw only the protective MBR: libfdisk takes no GPT that reaches beyond the disk's end."""
+    with disk.flat.open("rb") as file:
+        file.seek(sector)
+        header = file.read(_GPT_BACKUP_LBA.stop)
+    # UEFI specification, 5.3.2: the address of the backup header is the last sector of the disk.
+    end = (int.from_bytes(header[_GPT_BACKUP_LBA], "little") + 1) * sector
+    if header.startswith(b"EFI PART") and end > disk.size:
+        message = f"the image is truncated: its partition table is for {end} bytes, the image has {disk.size}"
+        return UserError(message, where=disk.image, hint="copy or download it again")
+    return UserError("the image's GPT is damaged", where=disk.image, hint="sgdisk --verify shows how")
 
 
 def _probe(disk: Disk, number: int, start: int, size: int, entry: dict[str, str]) -> Partition:

@@ -7,26 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from mic.config import AdditionalFile
+from mic.config.tree import problem_at
 from mic.errors import UserError
 from mic.medium import paths
 
 
 def check(files: Iterable[AdditionalFile]) -> list[UserError]:
-    """Destinations that collide with the tool's own files on the medium or with each other."""
-    errors = []
-    files = tuple(files)
-    destinations = {file.destination for file in files}
-    for file in files:
-        if (own := paths.owner_of(file.destination)) is not None:
-            errors.append(UserError(f"{file.destination} collides with the medium's own {own}", where=file.position))
-        elif blocked := destinations.intersection(file.destination.parents):
-            errors.append(
-                UserError(
-                    f"{file.destination} needs {min(blocked)} to be a directory, but another file goes there",
-                    where=file.position,
-                )
-            )
-    return errors
+    """Destinations that collide with the tool's own files on the medium."""
+    return [
+        problem_at(file.position, file.key_path, f"{file.destination} collides with the medium's own {own}")
+        for file in files
+        if (own := paths.owner_of(file.destination)) is not None
+    ]
 
 
 def stage(files: Iterable[AdditionalFile], directory: Path) -> dict[PurePosixPath, Path]:

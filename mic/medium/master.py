@@ -42,13 +42,8 @@ def check(config: Config, found: Survey) -> list[UserError]:
     label = f"{LABEL_PREFIX}{'0' * 8}"
     line = f"BOOT_IMAGE={paths.KERNEL} {_arguments(system, label, config).shown}"
     if (length := len(line.encode())) > MAX_COMMAND_LINE_BYTES:
-        errors.append(
-            UserError(
-                f"the kernel command line would be {length} bytes long, the kernel takes {MAX_COMMAND_LINE_BYTES}",
-                where=config.file,
-                hint="shorten ExtraCommandLine",
-            )
-        )
+        message = f"the kernel command line would be {length} bytes long, the kernel takes {MAX_COMMAND_LINE_BYTES}"
+        errors.append(config.problem("Iso.KernelCommandLine", message, "shorten it"))
     return errors
 
 

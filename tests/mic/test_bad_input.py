@@ -54,7 +54,7 @@ BAD_IMAGES: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "no root": (lambda _base, output: bad_images.without_linux_root(output), "no Linux root file system"),
 }
 BAD_REAL_IMAGES: dict[str, tuple[Callable[[Path, Path], object], tuple[str, ...]]] = {
-    "truncated raw": (bad_images.truncated_raw, ("truncated: partition 3",)),
+    "truncated raw": (bad_images.truncated_raw, ("the image is truncated",)),
     "truncated qcow2": (bad_images.truncated_qcow2, ("damaged or truncated",)),
     "backing file": (bad_images.with_backing_file, ("backing file",)),
     "no kernel": (lambda base, output: make_variant(base, output, [Remove("/boot/vmlinuz-*")]), ("no kernel",)),
@@ -94,7 +94,7 @@ BAD_CONFIGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "unknown key": ("SystemConfig:\n  Hostnam: x\n", ("config.yaml:2:3", "Hostnam", "Hostname")),
     "source missing": ("Iso:\n  AdditionalFiles:\n    missing.txt: /data\n", ("config.yaml:3:5", "missing.txt")),
     "two for one destination": (TWO_FOR_ONE, ("config.yaml:4:", "/data/file")),
-    "unsupported": ("SystemConfig:\n  PackagesInstall: [vim]\n", ("config.yaml:2:3", "PackagesInstall")),
+    "unsupported": ("SystemConfig:\n  PackagesInstall: [vim]\n", ("config.yaml:2:20", "PackagesInstall")),
     "unbalanced quote": ('Iso:\n  KernelCommandLine: "a \'b"\n', ("config.yaml:2:", "never closed")),
 }
 
@@ -115,7 +115,7 @@ def test_collision_with_the_tools_own_files_is_refused(destination: str, bookwor
     (workplace / "a.txt").write_text("mine")
     (workplace / "config.yaml").write_text(f"Iso:\n  AdditionalFiles:\n    a.txt: {destination}\n")
     done = mic_build(bookworm, workplace / "config.yaml", workplace / "out" / "x.iso")
-    assert_refused(done, workplace, "config.yaml:3:5", "collides")
+    assert_refused(done, workplace, "config.yaml:3:12", "collides")
 
 
 @pytest.mark.image
@@ -124,15 +124,15 @@ def test_everything_the_image_cannot_satisfy_is_told_at_once(bookworm: Path, wor
     (workplace / "config.yaml").write_text(
         "SystemConfig:\n"
         "  Users:\n  - Name: one\n    PrimaryGroup: sudoo\n  - Name: two\n    SecondaryGroups: [nowhere]\n"
-        "  AdditionalFiles:\n    a.txt: [/etc, /etc/passwd/file, /etc/fstab]\n"
+        "  AdditionalFiles:\n    a.txt: [/usr, /etc/passwd/file, /etc/fstab]\n"
     )
     done = mic_build(bookworm, workplace / "config.yaml", workplace / "out" / "x.iso")
     assert_refused(
         done,
         workplace,
-        "no group sudoo (did you mean sudo?)",
-        "no group nowhere",
-        "/etc exists in the image and is not a file",
+        "config.yaml:4:19: SystemConfig.Users[0].PrimaryGroup: the image has no group sudoo (did you mean sudo?)",
+        "config.yaml:6:23: SystemConfig.Users[1].SecondaryGroups[0]: the image has no group nowhere",
+        "/usr exists in the image and is not a file",
         "/etc/passwd is not a directory",
         "/etc/fstab is dropped",
     )

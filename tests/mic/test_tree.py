@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,18 @@ def test_write_through_a_link_to_the_host_stays_inside(tree: Tree, outside: Path
 def test_dotdot_ends_at_the_top(tree: Tree) -> None:
     assert tree.read_text("/far/name") == "the image's"
     assert tree.read_text("/../../etc/name") == "the image's"
+
+
+def test_mounts_elsewhere_do_not_disturb(tree: Tree, tmp_path: Path) -> None:
+    """The kernel gives up on a ".." while anything is mounted anywhere, and has to be asked again."""
+    (tmp_path / "point").mkdir()
+    script = 'while :; do mount -t tmpfs none "$1" && umount "$1"; done'
+    with subprocess.Popen(["unshare", "--mount", "sh", "-c", script, "sh", tmp_path / "point"]) as mounting:
+        try:
+            for _ in range(20_000):
+                assert tree.exists("/far/name")
+        finally:
+            mounting.kill()
 
 
 def test_links_are_followed_inside(tree: Tree) -> None:
