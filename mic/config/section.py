@@ -114,9 +114,11 @@ class Section(BaseModel):
         for key in self._mapping.entries:
             if key not in known:
                 where = self._mapping.key_positions[key]
-                # What is no word may be a key and its value in one, the value being a password.
-                path = self._mapping.child_path(key) if tree.is_plain_key(key) else self.path
-                yield tree.problem_at(where, path, "unknown key", self._hint_for(key))
+                meant = self._meant_by(key)
+                # `{Name: a, hunter2}` and `{Password:hunter2}` make a password a key, one without a value.
+                is_shown = meant is not None or (tree.is_plain_key(key) and not tree.is_null(self.value(key)))
+                path = self._mapping.child_path(key) if is_shown else self.path
+                yield tree.problem_at(where, path, "unknown key", meant or f"known keys: {', '.join(known)}")
         for key in self.required:
             if not self.is_written(key):
                 path = self._mapping.child_path(key)
@@ -125,12 +127,12 @@ class Section(BaseModel):
                 else:
                     yield tree.problem_at(self.position, path, "is required, but missing")
 
-    def _hint_for(self, key: str) -> str:
+    def _meant_by(self, key: str) -> str | None:
         for section in Section.__subclasses__():
             if section.home is not None and key in section.known_keys():
                 return f"it belongs {section.home}"
         meant = near(key, self.known_keys())
-        return f"did you mean {meant}?" if meant else f"known keys: {', '.join(self.known_keys())}"
+        return f"did you mean {meant}?" if meant else None
 
     def sections(self) -> Iterator[Section]:
         """This section and every section below it."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import random
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mic.config import load_config
-from mic.config.section import Section
 from mic.errors import SourcePosition, UserError, UserErrors
 
 MOST_SECONDS = 1.0
@@ -23,8 +26,8 @@ MOST_MIB = 200
 READ = """
 import resource, sys, time
 from pathlib import Path
+from typing import Any
 from mic.config import load_config
-from mic.config.section import Section
 from mic.errors import UserError
 begin = time.process_time()
 try:
@@ -108,53 +111,142 @@ def check_answer(file: Path, complaint: str) -> None:
     assert int(mib) < MOST_MIB
 
 
-KNOWN_KEYS = {key for section in Section.__subclasses__() for key in section.known_keys()}
-KEYS = st.sampled_from(sorted({*KNOWN_KEYS, "<<", "a.txt", "X"}))
-SCALARS = st.one_of(
-    st.sampled_from(["", "~", "yes", "1", "-1", "0644", "/a", "/a/../b", "a.txt", ".", "efi", "esp", "{}", "[]", "''"]),
-    st.text(max_size=8).map(lambda text: "'" + text.replace("'", "''") + "'"),
-    st.text(max_size=8),
-)
-FLOWS = st.recursive(
-    SCALARS,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4).map(lambda items: f"[{', '.join(items)}]"),
-        st.lists(st.tuples(KEYS, inner), max_size=5).map(
-            lambda items: f"{{{', '.join(f'{key}: {value}' for key, value in items)}}}"
-        ),
-    ),
-    max_leaves=30,
-)
+# Every key of the contract with a value that is right; the properties below break it in one place or several.
+EVERYTHING = """\
+Disks:
+- PartitionTableType: gpt
+  MaxSize: 100
+  Partitions:
+  - {ID: esp, FsType: fat32, Start: 1, End: 9, Flags: [esp, boot], Name: EFI}
+  - {ID: root, FsType: ext4, Start: 9, Size: 11}
+Iso:
+  KernelCommandLine: {ExtraCommandLine: 'ds=nocloud;s=file://x'}
+  AdditionalFiles: {a.txt: [/a, {Path: /b, Permissions: 0644}], b.txt: /c}
+SystemConfig: &system
+  BootType: efi
+  Hostname: host
+  UpdateBaseImagePackages: yes
+  PackagesInstall: [a]
+  PackageListsInstall: [list.yaml]
+  KernelCommandLine: {ExtraCommandLine: quiet, SELinux: enforcing}
+  AdditionalFiles: {a.txt: {Path: /a}}
+  PartitionSettings: [{ID: esp, MountPoint: /boot/efi, MountIdentifier: uuid, MountOptions: ro}, {ID: root}]
+  PostInstallScripts: [{Path: a.sh, Args: -x}]
+  Users:
+  - {Name: a, UID: 0x10, Password: hunter2canary, PasswordHashed: no, PasswordExpiresDays: -1, SSHPubKeys: [k],
+     SSHPubKeyPaths: [a.txt], PrimaryGroup: g, SecondaryGroups: [h, i], StartupCommand: /bin/sh}
+  - {Name: b, PasswordPath: b.txt}
+  Services: {Enable: [a, {Name: b}], Disable: [c]}
+  Modules: {Load: [{Name: a}], Disable: [b]}
+  Verity:
+    DataPartition: {IdType: PartLabel, Id: a}
+    HashPartition: {IdType: Uuid, Id: 123e4567-e89b-12d3-a456-426614174000}
+"""
 
 
-@given(
-    st.one_of(
-        st.binary(max_size=200),
-        st.text(max_size=200).map(lambda text: text.encode(errors="surrogatepass")),
-        FLOWS.map(lambda text: text.encode(errors="surrogatepass")),
-        st.tuples(st.sampled_from(["Iso", "SystemConfig", "Disks"]), FLOWS).map(
-            lambda pair: f"{pair[0]}:\n  {pair[1]}\n".encode(errors="surrogatepass")
-        ),
-    )
-)
-@example(b"Iso: {AdditionalFiles: {'a\\0': /a}}")
-@example(b'Iso: {AdditionalFiles: {"a\\0": /a}}')
-@example(b"\xef\xbb\xbfIso: [")
-@example(b"a\r\rb: \xe2\x80\xa8c: d")
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_bytes_give_a_configuration_or_errors_with_places_in_the_file(directory: Path, data: bytes) -> None:
-    file = directory / "c.yaml"
+@pytest.fixture
+def everything(directory: Path) -> Path:
+    """Where the files are that EVERYTHING names."""
+    (directory / "list.yaml").write_text("Packages: [p]")
+    (directory / "a.sh").touch(mode=0o755)
+    return directory / "c.yaml"
+
+
+def test_the_text_that_is_broken_below_is_right_by_itself(everything: Path) -> None:
+    everything.write_text(EVERYTHING)
+    assert load_config(everything).disks
+
+
+def answer(file: Path, data: bytes) -> None:
+    """Reads `data`; only a configuration or errors with places inside the file may come of it."""
     file.write_bytes(data)
     try:
         load_config(file)
     except UserError as caught:
         errors = caught.errors if isinstance(caught, UserErrors) else (caught,)
         assert errors
-        text = data.removeprefix(b"\xef\xbb\xbf").decode(errors="replace")
-        lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", text)
+        encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        lines = re.split("\r\n|[\n\r\x85\u2028\u2029]", data.decode(encoding, errors="replace"))
         for error in errors:
             assert error.message
+            assert "hunter2canary" not in str(error)
             assert isinstance(error.where, SourcePosition)
-            if error.where.file == file and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            if error.where.file == file:
                 assert 1 <= error.where.line <= len(lines)
-                assert 1 <= error.where.column <= len(lines[error.where.line - 1]) + 2
+                assert 1 <= error.where.column <= len(lines[error.where.line - 1]) + 1
+
+
+PROPERTY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co"]), max_size=6)
+
+
+@given(st.one_of(st.binary(max_size=100), st.text(max_size=100).map(lambda text: text.encode("utf-16"))))
+@example(b"Iso: {AdditionalFiles: {'a\0': /a}}")
+@example(b'Iso: {AdditionalFiles: {"a\\0": /a}}')
+@example(b"\xef\xbb\xbfIso: [")
+@example(b"a\r\rb: \xe2\x80\xa8c: d")
+@example(b'Iso: "\xe2\x80\xa9')
+@PROPERTY
+def test_any_bytes_give_a_configuration_or_errors_with_places(everything: Path, data: bytes) -> None:
+    answer(everything, data)
+
+
+@given(
+    start=st.integers(0, len(EVERYTHING)),
+    length=st.integers(0, 12),
+    inserted=st.one_of(PRINTABLE, st.text("{}[]:,-#&*!|>'\"%@` \t\n?<=~\\abx01/.", max_size=8)),
+)
+@PROPERTY
+def test_text_changed_anywhere_gives_a_configuration_or_errors_with_places(
+    everything: Path, start: int, length: int, inserted: str
+) -> None:
+    answer(everything, (EVERYTHING[:start] + inserted + EVERYTHING[start + length :]).encode())
+
+
+Route = tuple[str | int, ...]
+
+
+def routes(value: object, before: Route = ()) -> list[Route]:
+    children: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        children = list(value.items())
+    elif isinstance(value, list):
+        children = list(enumerate(value))
+    return [before, *(route for key, child in children for route in routes(child, (*before, key)))][not before :]
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 10**6), st.floats(), PRINTABLE, st.text(max_size=4),
+    st.sampled_from(["/a", "a.txt", ".", "/a/../b", "/", "missing", "efi", "a b", "a$b", "-x", "0o644", "é", "\n", ""]),
+    st.lists(PRINTABLE, max_size=2), st.dictionaries(PRINTABLE, PRINTABLE, max_size=2),
+    st.sampled_from(["Name", "Path", "Id", "ID", "ExtraCommandLine"]).map(lambda key: {key: key}),
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from(routes(yaml.safe_load(EVERYTHING))), VALUES), min_size=1, max_size=4))
+@PROPERTY
+def test_values_changed_anywhere_give_a_configuration_or_errors_with_places(
+    everything: Path, changes: list[tuple[Route, object]]
+) -> None:
+    document = yaml.safe_load(EVERYTHING)
+    for route, value in changes:
+        # An earlier change may have taken away what a later one means to change.
+        with suppress(KeyError, IndexError, TypeError):
+            change(document, route, value)
+    answer(everything, yaml.safe_dump(document, allow_unicode=True).encode())
+
+
+def change(container: Any, route: Route, value: object) -> None:
+    for key in route[:-1]:
+        container = container[key]
+    container[route[-1]] = value
+
+
+@pytest.mark.parametrize("route", routes(yaml.safe_load(EVERYTHING)), ids=str)
+def test_every_value_of_the_contract_is_looked_at(everything: Path, route: Route) -> None:
+    """A list in a list of maps is wrong everywhere; a value that is never read would let it pass."""
+    document = yaml.safe_load(EVERYTHING)
+    change(document, route, [[{"wrong": [[]]}]])
+    everything.write_text(yaml.safe_dump(document))
+    with pytest.raises(UserErrors):
+        load_config(everything)

@@ -180,6 +180,8 @@ LEAKS = [
     f"SSHPubKeyPaths: [pw\n      Password {SECRET}]",
     f"SSHPubKeys: [{{{SECRET}: x}}]",
     f"Pasword: {SECRET}",
+    f"? {SECRET}",
+    f"{SECRET}:",
     f"? Password:{SECRET}\n    : x",
     f"Password: '{SECRET}\\n\n    {SECRET}",
     f"Password: {SECRET}: {SECRET}",

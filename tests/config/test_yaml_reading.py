@@ -47,7 +47,7 @@ def test_end_of_document_is_no_second_document(read: Read) -> None:
         ("SystemConfig:\n  hostname: a\n", "2:3: SystemConfig.hostname: unknown key (did you mean Hostname?)"),
         ("Users: []\n", "1:1: Users: unknown key (it belongs in SystemConfig)"),
         ("SystemConfig: {Disks: }\n", "1:16: SystemConfig.Disks: unknown key (it belongs at the top level)"),
-        ("Iso: {X: }\n", "1:7: Iso.X: unknown key (known keys: KernelCommandLine, AdditionalFiles, SystemConfig)"),
+        ("Iso: {X: y}\n", "1:7: Iso.X: unknown key (known keys: KernelCommandLine, AdditionalFiles, SystemConfig)"),
     ],
 )
 def test_unknown_key_is_an_error_that_leads_to_the_right_one(complaints: Complaints, text: str, complaint: str) -> None:
