@@ -24,3 +24,7 @@ class Deadline:
     @property
     def expired(self) -> bool:
         return self.remaining == 0.0
+
+    def at_most(self, seconds: float) -> Deadline:
+        """This deadline, or `seconds` from now where that is sooner."""
+        return Deadline(min(seconds, self.remaining))

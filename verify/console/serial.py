@@ -1,0 +1,364 @@
+"""The serial line of a guest: read without a gap, watched for bad news, matched with pexpect.
+
+A thread reads the line at all times, not only during a wait: a character device of QEMU stalls the guest,
+and in the end drops bytes, when nobody reads (a unix socket takes some 280 single bytes by default). The
+same thread watches everything else that can end a guest, so that a wait never outlives its guest.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pexpect
+from pexpect.spawnbase import SpawnBase
+
+from verify.console.escapes import EscapeStripper
+from verify.console.transcript import Transcript
+from verify.deadline import Deadline
+from verify.machine.failure import Circumstances, ConsoleLost, Ending, GuestFailed, MachineLost
+from verify.machine.patterns import BadPattern, PatternScanner
+from verify.machine.phase import Phase, PhaseTracker
+from verify.machine.starvation import ProcessorHunger
+
+if TYPE_CHECKING:
+    _Base = SpawnBase[bytes]
+else:
+    _Base = SpawnBase
+
+_CHUNK_BYTES = 65536
+_TICK_SECONDS = 1.0
+_SEND_SECONDS = 30.0
+_LINES_IN_ERRORS = 15
+_ANYTHING = re.compile(rb"(?s).+")
+# Lines that repeat while a boot waits; they prove that it lives, not that it gets on.
+_WAITING_LINE = re.compile(
+    r"A (start|stop) job is running for|\d+ jobs? (is|are) running|dracut-initqueue.*(timeout|Timed out)"
+)
+_WORD = re.compile(r"\w")
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A descriptor besides the serial line; when it is readable, `on_readable` may tell of an end.
+
+    `on_readable` runs on the console's thread and must not block. A watch is dropped after it told of an
+    end.
+    """
+
+    descriptor: int
+    on_readable: Callable[[], Ending | None]
+
+
+class SerialConsole(_Base):
+    """A guest's serial line.
+
+    `line` is the harness's end of the socket. `time_scale` stretches every wait for a machine that is
+    slower than KVM. `log` takes the readable transcript, seconds from now. All pexpect methods work, on
+    bytes without escape sequences; any of them raises `GuestFailed`, `MachineLost` or `ConsoleLost` as soon
+    as the guest has shown a bad pattern or is gone.
+    """
+
+    def __init__(
+        self,
+        line: socket.socket,
+        *,
+        time_scale: float = 1.0,
+        log: Path | None = None,
+        watches: Sequence[Watch] = (),
+        hunger: ProcessorHunger | None = None,
+    ) -> None:
+        super().__init__(timeout=30, maxread=_CHUNK_BYTES, encoding=None)
+        self.delayafterread = None
+        self.closed = False
+        self.time_scale = time_scale
+        self.line = line
+        line.setblocking(False)
+        self._start = self._progress_at = time.monotonic()
+        self._waits_for = ""
+        self._transcript = Transcript(log)
+        self._firmware = Transcript()
+        self._scanner = PatternScanner()
+        self._phases = PhaseTracker()
+        self._stripper = EscapeStripper()
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._hunger = hunger
+        self._changed = threading.Condition()
+        self._incoming = bytearray()
+        self._alarm: GuestFailed | MachineLost | None = None
+        self._ending: GuestFailed | MachineLost | ConsoleLost | None = None
+        self._leaked: list[str] = []
+        self._stop_reader, self._stop_writer = socket.socketpair()
+        self._watches = {watch.descriptor: watch for watch in watches}
+        self._thread = threading.Thread(target=self._pump, name="serial console", daemon=True)
+        self._thread.start()
+
+    # What has been seen
+
+    @property
+    def phase(self) -> Phase:
+        return self._phases.phase
+
+    @property
+    def phase_times(self) -> Mapping[Phase, float]:
+        """Seconds from the start at which each phase was reached."""
+        with self._changed:
+            return self._phases.times
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    @property
+    def quiet_seconds(self) -> float:
+        """Seconds since the console last said something new."""
+        return time.monotonic() - self._progress_at
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """Phase, time and the last lines of the console, for an error message."""
+        with self._changed:
+            return Circumstances(self.phase, self.seconds, self._transcript.last_lines(_LINES_IN_ERRORS))
+
+    @property
+    def unfinished_line(self) -> str:
+        """The line that has not ended: where a prompt waits for an answer."""
+        with self._changed:
+            return self._transcript.unfinished
+
+    @property
+    def leaked_secrets(self) -> tuple[str, ...]:
+        """Secrets the guest has echoed: to be taken out of every log but the transcript, which masks them."""
+        return tuple(self._leaked)
+
+    def observe_firmware(self, data: bytes) -> None:
+        """Takes what the firmware said on its debug port; counts as evidence like the console itself."""
+        with self._changed:
+            for line in self._firmware.add(data.decode(errors="replace"), self.seconds):
+                self._judge(line, ended=True)
+
+    def restart_clock(self) -> None:
+        """Makes this moment the start: the first instruction of the guest."""
+        self._start = self._progress_at = time.monotonic()
+
+    def mark(self, text: str) -> None:
+        """Writes a line into the transcript, to find one's way later."""
+        with self._changed:
+            self._transcript.mark(text, self.seconds)
+
+    @contextmanager
+    def tolerating(self, *patterns: BadPattern) -> Iterator[None]:
+        """Lets bad patterns pass while the block runs."""
+        with self._scanner.tolerating(*patterns):
+            yield
+
+    # Waiting
+
+    def read_nonblocking(self, size: int = 1, timeout: float | None = -1) -> bytes:
+        """Up to `size` bytes of the console, without escape sequences, as soon as there are any.
+
+        Waits at most `timeout` seconds (-1: the default, None: no limit); then raises `pexpect.TIMEOUT`.
+        """
+        limit = self.timeout if timeout == -1 else timeout
+        end = None if limit is None else time.monotonic() + limit
+        with self._changed:
+            while True:
+                if self._alarm is not None:
+                    alarm, self._alarm = self._alarm, None
+                    raise alarm
+                if self._incoming:
+                    data = bytes(self._incoming[:size])
+                    del self._incoming[:size]
+                    return data
+                if self._ending is not None:
+                    raise self._ending.again()
+                remaining = None if end is None else end - time.monotonic()
+                if remaining is not None and remaining <= 0:
+                    raise pexpect.TIMEOUT("the console said nothing more")
+                self._changed.wait(remaining)
+
+    def read_available(self, seconds: float) -> bytes:
+        """Everything unread; waits at most `seconds` for the first byte and then returns b""."""
+        if self.expect([_ANYTHING, pexpect.TIMEOUT], timeout=max(0.0, seconds)) == 1:
+            return b""
+        assert isinstance(self.after, bytes)
+        return self.after
+
+    def expect_within(self, patterns: Sequence[re.Pattern[bytes]], seconds: float) -> int | None:
+        """The index of the pattern that appeared first; None after `seconds` without any."""
+        index = self.expect([*patterns, pexpect.TIMEOUT], timeout=max(0.0, seconds), searchwindowsize=4096)
+        return index if index < len(patterns) else None
+
+    def forget(self) -> None:
+        """Drops everything said and not yet matched."""
+        while self.read_available(0):
+            pass
+
+    def await_boot(self, what: str, patterns: Sequence[re.Pattern[bytes]], deadline: Deadline, silence: float) -> int:
+        """Waits for a boot to show one of `patterns`, which mean `what`; returns its index.
+
+        Gives up when the console has said nothing new for `silence` seconds (of a KVM machine; stretched by
+        the time scale), or at the deadline. Slow is not dead: as long as it gets on, it is waited for.
+        Raises `GuestFailed`, or `MachineLost` when the host gave the guest no processor time.
+        """
+        limit = silence * self.time_scale
+        while True:
+            wait = min(limit - self.quiet_seconds, deadline.remaining)
+            index = self.expect_within(patterns, wait)
+            if index is not None:
+                return index
+            if deadline.expired:
+                raise self.stuck(f"no {what} after {deadline.seconds:.0f} s", deadline.seconds)
+            if self.quiet_seconds >= limit:
+                raise self.stuck(f"no {what}, and nothing new for {limit:.0f} s", limit)
+
+    def stuck(self, what: str, seconds: float) -> GuestFailed | MachineLost:
+        """The error for a guest that does not get on: its own fault, unless the host starved it."""
+        if self._waits_for:
+            what = f"{what}; it waits: {self._waits_for}"
+        starved = self._hunger.starved(seconds) if self._hunger is not None else None
+        if starved is not None:
+            return MachineLost(f"{what}; {starved}", self.circumstances)
+        return GuestFailed(what, self.circumstances)
+
+    # Sending
+
+    def send(self, data: bytes) -> None:
+        """Types `data`, as it is. Raises `ConsoleLost` when the guest does not take it."""
+        deadline = Deadline(_SEND_SECONDS * self.time_scale)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.line, selectors.EVENT_WRITE)
+            while data:
+                if not selector.select(deadline.remaining) and deadline.expired:
+                    raise ConsoleLost("the guest takes no input", self.circumstances)
+                with self._changed:
+                    if self._ending is not None:
+                        raise self._ending.again()
+                try:
+                    data = data[self.line.send(data) :]
+                except BlockingIOError:
+                    continue
+                except (BrokenPipeError, ConnectionResetError):
+                    self._raise_ending()
+
+    @contextmanager
+    def guarding(self, secret: str) -> Iterator[None]:
+        """Masks `secret` in the transcript while the block runs, should the guest echo it."""
+        with self._changed:
+            self._transcript.guard(secret)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._transcript.guard(None)
+                if self._transcript.secret_seen:
+                    self._leaked.append(secret)
+
+    def close(self) -> None:
+        """Ends the reading; what arrived before is still in the logs."""
+        if self.closed:
+            return
+        self.closed = True
+        self._stop_writer.close()
+        self._thread.join()
+        self._stop_reader.close()
+        self.line.close()
+        self._transcript.close()
+
+    def _raise_ending(self) -> None:
+        """The line is gone; waits for the thread to learn why."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ending is not None, timeout=_TICK_SECONDS)
+            if self._ending is not None:
+                raise self._ending.again()
+        raise ConsoleLost("the serial line was closed", self.circumstances)
+
+    # The console's thread
+
+    def _pump(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            for descriptor in (self.line.fileno(), self._stop_reader.fileno(), *self._watches):
+                selector.register(descriptor, selectors.EVENT_READ)
+            next_sample = 0.0
+            while True:
+                ready = {key.fd for key, _ in selector.select(_TICK_SECONDS)}
+                if self._hunger is not None and time.monotonic() >= next_sample:
+                    self._hunger.sample()
+                    next_sample = time.monotonic() + _TICK_SECONDS
+                if self._stop_reader.fileno() in ready:
+                    self._drain()
+                    return
+                if self.line.fileno() in ready and not self._drain():
+                    selector.unregister(self.line)
+                    if not self._watches:
+                        self._end(Ending(ConsoleLost, "the serial line was closed"))
+                for descriptor in ready & self._watches.keys():
+                    ending = self._watches[descriptor].on_readable()
+                    if ending is not None:
+                        selector.unregister(descriptor)
+                        self._drain()
+                        self._end(ending)
+
+    def _drain(self) -> bool:
+        """Reads the line until it is empty for now; False at its end."""
+        while True:
+            try:
+                data = self.line.recv(_CHUNK_BYTES)
+            except BlockingIOError:
+                return True
+            except ConnectionResetError:
+                return False
+            if not data:
+                return False
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        text = self._stripper.feed(data)
+        with self._changed:
+            unfinished_before = self._transcript.unfinished
+            for line in self._transcript.add(self._decoder.decode(text), self.seconds):
+                self._judge(line, ended=True)
+            unfinished = self._transcript.unfinished
+            if unfinished and unfinished != unfinished_before:
+                self._judge(unfinished, ended=False)
+            self._incoming += text
+            self._changed.notify_all()
+
+    def _judge(self, line: str, *, ended: bool) -> None:
+        waiting = _WAITING_LINE.search(line)
+        if waiting is not None:
+            self._waits_for = line.strip()
+        elif _WORD.search(line):
+            self._progress_at = time.monotonic()
+            self._waits_for = ""
+        bad = self._scanner.scan(line, self.phase, ended=ended)
+        if bad is not None and self._ending is None:
+            self._sound(bad)
+        self._phases.observe(line, self.seconds)
+
+    def _sound(self, bad: BadPattern) -> None:
+        starved = None
+        if bad.starvation and self._hunger is not None:
+            starved = self._hunger.starved(60)
+        if starved is None:
+            self._alarm = GuestFailed(bad.cause, self.circumstances)
+        else:
+            self._alarm = MachineLost(f"{bad.cause}; {starved}", self.circumstances)
+        if bad.fatal:
+            self._ending = self._alarm
+
+    def _end(self, ending: Ending) -> None:
+        with self._changed:
+            if self._ending is None:
+                self._ending = ending.told(self.circumstances)
+            self._changed.notify_all()
