@@ -86,8 +86,13 @@ def _space_errors(workspace: Path) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise UserError("no space left", where=error.filename or workspace) from error
-    except ProgramFailed as error:
-        output = error.completed.stdout + error.completed.stderr
-        if b"No space left on device" not in output and b"Disk quota exceeded" not in output:
+    except (ProgramFailed, UserError) as error:
+        failed = error if isinstance(error, ProgramFailed) else error.__cause__
+        if not isinstance(failed, ProgramFailed) or not _met_a_full_disk(failed):
             raise
-        raise UserError(f"no space left ({error.completed.program})", where=workspace) from error
+        raise UserError(f"no space left ({failed.completed.program})", where=workspace) from error
+
+
+def _met_a_full_disk(failed: ProgramFailed) -> bool:
+    output = failed.completed.stdout + failed.completed.stderr
+    return b"No space left on device" in output or b"Disk quota exceeded" in output
