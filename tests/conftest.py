@@ -51,6 +51,16 @@ def isolated(tmp_path: Path) -> Callable[[Callable[[Path], Result]], Result]:
     return run
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Removes the ISOs of the run, hundreds of MB each; reports stay until pytest removes them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    if factory is not None:
+        for iso in (factory.getbasetemp() / "shared").glob("*.iso"):
+            iso.unlink()
+
+
 @pytest.fixture(scope="session")
 def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that the workers of one test run share."""
@@ -69,8 +79,23 @@ def build_iso(shared_directory: Path) -> Callable[[str, Path, Path], Path]:
         with (shared_directory / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not iso.exists():
-                options: tuple[str | Path, ...] = ("--image-file", image, "--config-file", config, "--output-image-file", iso)
-                command: list[str | Path] = [sys.executable, "-m", "mic.cli", "build", *options, "--output-image-format", "iso"]
+                options: tuple[str | Path, ...] = (
+                    "--image-file",
+                    image,
+                    "--config-file",
+                    config,
+                    "--output-image-file",
+                    iso,
+                )
+                command: list[str | Path] = [
+                    sys.executable,
+                    "-m",
+                    "mic.cli",
+                    "build",
+                    *options,
+                    "--output-image-format",
+                    "iso",
+                ]
                 done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
                 assert done.returncode == 0, done.stderr
                 iso.with_suffix(".log").write_text(done.stderr)
