@@ -22,7 +22,7 @@ from verify.console.serial import SerialConsole
 
 KERNEL_LINES = (
     b"usb 1-1: new high-speed USB device number 2 using xhci_hcd",
-    b"audit: type=1400 audit(1700000000.123:42): apparmor=\"STATUS\" operation=\"profile_load\"",
+    b'audit: type=1400 audit(1700000000.123:42): apparmor="STATUS" operation="profile_load"',
     b"systemd[1]: Started session-1.scope - Session 1 of User root.",
     b"random: crng init done",
     b"perf: interrupt took too long (2504 > 2500), lowering kernel.perf_event_max_sample_rate to 79750",

@@ -8,6 +8,7 @@ same thread watches everything else that can end a guest, so that a wait never o
 from __future__ import annotations
 
 import codecs
+import math
 import re
 import selectors
 import socket
@@ -52,7 +53,7 @@ class Watch:
     """A descriptor besides the serial line; when it is readable, `on_readable` may tell of an end.
 
     `on_readable` runs on the console's thread and must not block. A watch is dropped after it told of an
-    end.
+    end, or raised EOFError.
     """
 
     descriptor: int
@@ -146,6 +147,7 @@ class SerialConsole(_Base):
         with self._changed:
             for line in self._firmware.add(data.decode(errors="replace"), self.seconds):
                 self._judge(line, ended=True)
+            self._changed.notify_all()
 
     def restart_clock(self) -> None:
         """Makes this moment the start: the first instruction of the guest."""
@@ -204,16 +206,29 @@ class SerialConsole(_Base):
         while self.read_available(0):
             pass
 
-    def await_boot(self, what: str, patterns: Sequence[re.Pattern[bytes]], deadline: Deadline, silence: float) -> int:
+    def await_boot(
+        self,
+        what: str,
+        patterns: Sequence[re.Pattern[bytes]],
+        deadline: Deadline,
+        *,
+        silence: float,
+        nudge_after: float | None = None,
+    ) -> int:
         """Waits for a boot to show one of `patterns`, which mean `what`; returns its index.
 
-        Gives up when the console has said nothing new for `silence` seconds (of a KVM machine; stretched by
-        the time scale), or at the deadline. Slow is not dead: as long as it gets on, it is waited for.
-        Raises `GuestFailed`, or `MachineLost` when the host gave the guest no processor time.
+        Gives up when the console has said nothing new for `silence` seconds, or at the deadline. Slow is not
+        dead: as long as it gets on, it is waited for. When userspace has been quiet for `nudge_after`
+        seconds, Enter is typed: a getty whose prompt a kernel line has covered shows another. Both are
+        seconds of a KVM machine and are stretched by the time scale. Raises `GuestFailed`, or `MachineLost`
+        when the host gave the guest no processor time.
         """
         limit = silence * self.time_scale
+        nudge_pause = math.inf if nudge_after is None else nudge_after * self.time_scale
+        nudged = self.seconds
         while True:
-            wait = min(limit - self.quiet_seconds, deadline.remaining)
+            until_nudge = max(nudge_pause - self.quiet_seconds, nudged + nudge_pause - self.seconds)
+            wait = min(limit - self.quiet_seconds, deadline.remaining, max(until_nudge, 0))
             index = self.expect_within(patterns, wait)
             if index is not None:
                 return index
@@ -221,6 +236,10 @@ class SerialConsole(_Base):
                 raise self.stuck(f"no {what} after {deadline.seconds:.0f} s", deadline.seconds)
             if self.quiet_seconds >= limit:
                 raise self.stuck(f"no {what}, and nothing new for {limit:.0f} s", limit)
+            if self.quiet_seconds >= nudge_pause and self.seconds >= nudged + nudge_pause:
+                nudged = self.seconds
+                if self.phase >= Phase.USERSPACE:
+                    self.send(b"\r")
 
     def stuck(self, what: str, seconds: float) -> GuestFailed | MachineLost:
         """The error for a guest that does not get on: its own fault, unless the host starved it."""
@@ -303,7 +322,11 @@ class SerialConsole(_Base):
                     if not self._watches:
                         self._end(Ending(ConsoleLost, "the serial line was closed"))
                 for descriptor in ready & self._watches.keys():
-                    ending = self._watches[descriptor].on_readable()
+                    try:
+                        ending = self._watches[descriptor].on_readable()
+                    except EOFError:
+                        selector.unregister(descriptor)
+                        continue
                     if ending is not None:
                         selector.unregister(descriptor)
                         self._drain()

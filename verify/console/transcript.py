@@ -74,7 +74,8 @@ class Transcript:
 
     def last_lines(self, count: int) -> tuple[str, ...]:
         """Up to `count` of the latest lines that are not empty, the unfinished one included."""
-        lines = [line for line in (*self._last, self.unfinished) if line.strip()]
+        unfinished = _CONTROL.sub("", self.unfinished)
+        lines = [*self._last, unfinished] if unfinished.strip() else list(self._last)
         return tuple(lines[-count:])
 
     def close(self) -> None:
@@ -88,6 +89,8 @@ class Transcript:
 
     def _write(self, line: str, seconds: float) -> None:
         line = _CONTROL.sub("", self._without_secret(line))
+        if not line.strip():
+            return
         self._last.append(line)
         if self._file is not None:
             self._file.write(f"[{seconds:10.3f}] {line}\n")

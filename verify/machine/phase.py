@@ -23,9 +23,9 @@ class Phase(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
-# What getty and login(1) print in front of a user name. "Last login: " is not it, and neither is a name
-# that ends in "login:" inside a sentence: nothing but the host name may stand before it on its line.
-LOGIN_PROMPT = re.compile(r"(?:^|[\r\n])[^\s:]{0,64} ?\blogin: ?")
+# What getty and login(1) print in front of a user name: nothing but the host name may stand before it on its
+# line, and nothing but a kernel message after it. "Last login: " is not it.
+LOGIN_PROMPT = re.compile(r"(?:^|[\r\n])(?!Last )[^\s:]{0,64} ?\blogin: ?(?=\Z|[\[\r\n])")
 
 # Each line of evidence with the phase it proves. A quiet kernel shows few of them: later evidence then
 # stands for the phases before it. The initrd greets as "Welcome to ... dracut-059 (Initramfs)!".
