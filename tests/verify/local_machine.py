@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from mic.programs import run
 from verify.checks.guest import CommandAnswer, Guest, GuestShell, Privilege, RootShell
 from verify.console.login import LoginResult
+from verify.machine.machine import DiskWrites
 from verify.masking import Mask
 from verify.outcome import Notebook
 
@@ -74,6 +75,9 @@ class LocalMachine:
 
     def try_login(self, user: str, password: SecretStr) -> LoginResult:
         raise NotImplementedError("a namespace has no console")
+
+    def disk_writes(self) -> tuple[DiskWrites, ...]:
+        return ()
 
     def serial_text(self) -> str:
         return self.serial

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 from pydantic import SecretStr
@@ -19,6 +19,7 @@ from verify.checks.live_in_machine import (
     judge_kernel,
     judge_medium,
     judge_root,
+    judge_writes,
     mounts,
 )
 from verify.checks.on_medium import judge_labels
@@ -27,6 +28,7 @@ from verify.console.login import LoginResult
 from verify.expectations.extras import CommandShows
 from verify.expectations.files import FileDigest
 from verify.expectations.users import KeysAuthorized, PasswordLogsIn, WrongPasswordRefused
+from verify.machine.machine import DiskWrites
 from verify.verdict import HarnessFault, HostFault, ProductFailure
 
 Judgement = Callable[[], str]
@@ -80,6 +82,8 @@ ROOT = ("a", "root=live:LABEL=L", "b")
         lambda: judge_right_password(NO_SHELL, LoginResult.NO_SHELL),
         lambda: judge_wrong_password(REFUSED, LoginResult.REFUSED),
         lambda: judge_keys(KEYS, 0, "\n".join(("test 700", "test 600", "other", *KEYS.keys))),
+        lambda: judge_writes(()),
+        lambda: judge_writes((DiskWrites(Path("/d"), 0, 0),)),
         lambda: judge_labels("L", {"search": {"L"}, "root=live:LABEL=": {"L"}}),
         lambda: judge_answer(CommandShows("x", prints="a\n"), Answer("x", 0, "a", "")),
         lambda: judge_answer(CommandShows("x", exit_code=3, contains="a"), Answer("x", 3, "cab", "")),
@@ -148,6 +152,7 @@ def test_what_was_asked_for_passes(judgement: Judgement) -> None:
         (lambda: judge_keys(KEYS, 0, "test 700\ntest 600\nssh-ed25519 AAAA one"), "1 of 2 keys"),
         (lambda: judge_keys(KEYS, 0, "\n".join(("test 700", "root 600", *KEYS.keys))), "owner root"),
         (lambda: judge_keys(KEYS, 0, "\n".join(("test 755", "test 600", *KEYS.keys))), "mode 755"),
+        (lambda: judge_writes((DiskWrites(Path("/d"), 1, 512),)), "512 bytes to /d"),
         (lambda: judge_labels("L", {"search": {"M"}, "root=live:LABEL=": {"L"}}), "search has M"),
         (lambda: judge_labels("L", {"search": {"L"}, "root=live:LABEL=": {"M"}}), "LABEL= has M"),
         (lambda: judge_labels("L", {"search": {"L"}, "root=live:LABEL=": set()}), "no root=live"),

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from verify.checks.registry import CheckRegistry
 from verify.console.login import LoginResult
+from verify.machine.machine import DiskWrites
 from verify.outcome import Notebook
 from verify.verdict import HarnessFault
 
@@ -30,7 +31,10 @@ class CommandAnswer(Protocol):
 
 
 class GuestShell(Protocol):
-    """A POSIX shell in the machine. `stdin` may hold secrets: the shell shows it to nobody."""
+    """A POSIX shell in the machine. `stdin` may hold secrets: the shell shows it to nobody.
+
+    `timeout` is in seconds of fast hardware; the shell stretches it for a machine that is slower.
+    """
 
     def run(self, command: str, *, stdin: bytes = b"", timeout: float = 60) -> CommandAnswer: ...
 
@@ -126,6 +130,10 @@ class Session(Protocol):
         """Everything the machine has written to its serial line so far, without escape sequences."""
         ...
 
+    def disk_writes(self) -> tuple[DiskWrites, ...]:
+        """What the machine has written so far to each disk that it can write to."""
+        ...
+
     @property
     def time_scale(self) -> float:
         """How much slower than a machine with hardware virtualisation this one is."""
@@ -146,14 +154,14 @@ class Guest:
 
     def run(self, command: str, *, timeout: float = COMMAND_TIMEOUT_SECONDS) -> Answer:
         """Runs a command as the harness's user; `timeout` in seconds on fast hardware."""
-        answer = self.session.shell().run(command, timeout=timeout * self.session.time_scale)
+        answer = self.session.shell().run(command, timeout=timeout)
         return self._noted(command, answer)
 
     def run_as_root(self, command: str, *, timeout: float = COMMAND_TIMEOUT_SECONDS) -> Answer:
         """Runs a command as root; raises `HarnessFault` where there is no way to."""
         shell = self.session.shell()
         privilege = self.session.privilege()
-        answer = privilege.run(shell, command, timeout * self.session.time_scale)
+        answer = privilege.run(shell, command, timeout)
         noted = self._noted(f"(as root) {command}", answer)
         # sudo's own refusal has the exit code 1 of many programs; its mere warnings come with the program's.
         if noted.exit_code == 1 and noted.stderr.startswith("sudo: ") and "resolve host" not in noted.stderr:

@@ -11,12 +11,14 @@ from verify.expectations.files import MEDIUM_MOUNT_POINT
 from verify.expectations.live import (
     Boots,
     MediumMounted,
+    NoDiskWritten,
     NoFailedUnits,
     NoFstab,
     NoKernelComplaint,
     OffersShell,
     RootIsOverlay,
 )
+from verify.machine.machine import DiskWrites
 from verify.verdict import HarnessFault, HostFault, ProductFailure
 
 # Bits of /proc/sys/kernel/tainted (Documentation/admin-guide/tainted-kernels.rst).
@@ -139,6 +141,22 @@ def judge_kernel(serial: str, tainted: int, *, emulated: bool) -> str:
         fault = HostFault if emulated else ProductFailure
         raise fault("the kernel reports a soft lockup")
     return f"none in the serial log; taint flags {tainted}"
+
+
+@in_machine.of(NoDiskWritten)
+def no_disk_written(subject: NoDiskWritten, guest: Guest) -> str:
+    writes = guest.session.disk_writes()
+    shown = "\n".join(f"{disk.disk}: {disk.operations} writes, {disk.bytes} bytes" for disk in writes)
+    guest.notebook.note("what QEMU counted of writes to each writable disk", shown or "there is none")
+    return judge_writes(writes)
+
+
+def judge_writes(writes: tuple[DiskWrites, ...]) -> str:
+    """Raises `ProductFailure` when anything was written to any disk."""
+    written = [f"{disk.bytes} bytes to {disk.disk}" for disk in writes if disk.operations or disk.bytes]
+    if written:
+        raise ProductFailure(f"written: {', '.join(written)}")
+    return f"nothing to {', '.join(disk.disk.name for disk in writes)}" if writes else "no writable disk"
 
 
 def mounts(mountinfo: str) -> list[Mount]:

@@ -32,7 +32,7 @@ from verify.engine.events import (
 from verify.expectations.credentials import Credential
 from verify.machine.accelerator import Accelerator, probe_accelerator
 from verify.machine.failure import CommandTimedOut
-from verify.machine.machine import Machine
+from verify.machine.machine import DiskWrites, Machine
 from verify.machine.phase import Phase
 from verify.outcome import NotReached
 from verify.plan import MachineCell, Plan
@@ -44,7 +44,7 @@ _BOOT_CEILING_SECONDS = 300.0
 _LOGIN_CEILING_SECONDS = 60.0
 _CLOUD_INIT_CEILING_SECONDS = 120.0
 _LOOK_AT_PHASE_EVERY_SECONDS = 0.5
-_SHELLS_AT_MOST = 3
+_LOST_SHELLS_AT_MOST = 2
 
 _CLOUD_INIT_FINISHED = re.compile(r"Cloud-init v\. \S+ finished")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -62,7 +62,8 @@ class MachineSession:
         self._accelerator: Accelerator | None = None
         self._machine: Machine | None = None
         self._shell: Shell | None = None
-        self._shells_opened = 0
+        self._lost_shells = 0
+        self._shell_failure: str | None = None
         self._logged_in = False
         self._credential: Credential | None = None
         self._privilege: Privilege = NoPrivilege("nobody has logged in")
@@ -100,12 +101,21 @@ class MachineSession:
         if self._credential is None:
             self.open_shell()
         if self._shell is None:
-            assert self._credential is not None
-            result = self._enter(self._credential)
-            if result is not LoginResult.ACCEPTED:
-                raise HarnessFault(f"{self._credential.user}, who was logged in before, is now {result.value}")
+            self._enter_again()
         assert self._shell is not None
         return _WatchedShell(self, self._shell)
+
+    def _enter_again(self) -> None:
+        """After a login check, or after a command that was lost: that one's check has told why."""
+        assert self._credential is not None
+        try:
+            result = self._enter(self._credential)
+        except VerifyError as error:
+            if self._shell_failure is None:
+                raise
+            raise NotReached(self._shell_failure) from error
+        if result is not LoginResult.ACCEPTED:
+            raise HarnessFault(f"{self._credential.user}, who was logged in before, is now {result.value}")
 
     def privilege(self) -> Privilege:
         return self._privilege
@@ -143,10 +153,10 @@ class MachineSession:
 
     def _find_privilege(self, credential: Credential) -> Privilege:
         assert self._shell is not None
-        if self._shell.run("id -u", timeout=self._scaled(_LOGIN_CEILING_SECONDS)).stdout.strip() == b"0":
+        if self._shell.run("id -u", timeout=_LOGIN_CEILING_SECONDS).stdout.strip() == b"0":
             return RootShell()
         sudo = Sudo(credential.password)
-        if sudo.run(self._shell, "true", self._scaled(_LOGIN_CEILING_SECONDS)).exit_code == 0:
+        if sudo.run(self._shell, "true", _LOGIN_CEILING_SECONDS).exit_code == 0:
             return sudo
         return NoPrivilege(f"{credential.user} may not sudo")
 
@@ -159,7 +169,6 @@ class MachineSession:
             if result is LoginResult.ACCEPTED:
                 with self._lost_when_raising("the console was lost"):
                     self._shell = Shell.open(self._require_machine().console, self._login_deadline())
-                self._shells_opened += 1
             if last_try or result is not LoginResult.REFUSED:
                 return result
 
@@ -193,6 +202,9 @@ class MachineSession:
         text = log.read_bytes().decode(errors="replace") if log.exists() else ""
         return _ESCAPES.sub("", text)
 
+    def disk_writes(self) -> tuple[DiskWrites, ...]:
+        return self._require_machine().disk_writes()
+
     def close(self) -> None:
         """Ends the machine, whatever state it is in."""
         machine, self._machine = self._machine, None
@@ -205,12 +217,14 @@ class MachineSession:
             tell(self._plan.events_file, MachineEnded(self._cell.id))
 
     def shell_failed(self, error: VerifyError) -> None:
-        """A command could not be run. A lost answer is worth a fresh login; a dead machine is not."""
+        """A command could not be run. The next check tries a fresh login, which a dead machine refuses."""
         if isinstance(error, CommandTimedOut):
             return
-        if not isinstance(error, HarnessFault) or self._shells_opened >= _SHELLS_AT_MOST:
-            self._lost = f"the machine was lost: {_first_line(error)}"
         self._shell = None
+        self._shell_failure = f"the shell was lost: {_first_line(error)}"
+        self._lost_shells += 1
+        if self._lost_shells >= _LOST_SHELLS_AT_MOST:
+            self._lost = self._shell_failure
 
     def _require_machine(self) -> Machine:
         if self._lost is not None:
@@ -243,11 +257,8 @@ class MachineSession:
     def _cloud_init_has_finished(self) -> bool:
         return _CLOUD_INIT_FINISHED.search(self.serial_text()) is not None
 
-    def _scaled(self, seconds: float) -> float:
-        return seconds * self.time_scale
-
     def _deadline(self, seconds: float) -> Deadline:
-        return Deadline(self._scaled(seconds))
+        return Deadline(seconds * self.time_scale)
 
     def _login_deadline(self) -> Deadline:
         return self._deadline(_LOGIN_CEILING_SECONDS)

@@ -13,7 +13,12 @@ from verify.expectations.extras import Extra, expected_extras
 from verify.expectations.files import expected_files
 from verify.expectations.host_name import expected_host_name
 from verify.expectations.kernel_line import expected_arguments
-from verify.expectations.live import first_in_every_machine, in_every_machine, on_every_medium
+from verify.expectations.live import (
+    first_in_every_machine,
+    in_every_machine,
+    last_in_every_machine,
+    on_every_medium,
+)
 from verify.expectations.users import PasswordLogsIn, WrongPasswordRefused, expected_users
 from verify.machine.firmware import Firmware
 
@@ -28,7 +33,6 @@ def expectations_of(
     Raises `UserError` when a source file of the configuration cannot be read.
     """
     seed = seed_of(config)
-    machine_first = list(first_in_every_machine())
     found = [
         *on_every_medium(label, firmwares),
         *in_every_machine(label),
@@ -44,8 +48,10 @@ def expectations_of(
             found += expected_cloud_users(seed.user_data, configured)
     found += expected_extras(extras)
     found.sort(key=_order)
-    expectations = (*(e for e in found if e.place is Place.MEDIUM), *machine_first)
-    return _without_doubles((*expectations, *(e for e in found if e.place is Place.MACHINE)))
+    expectations = [e for e in found if e.place is Place.MEDIUM]
+    expectations += first_in_every_machine()
+    expectations += [e for e in found if e.place is Place.MACHINE]
+    return _without_doubles([*expectations, *last_in_every_machine()])
 
 
 def _order(expectation: Expectation) -> bool:

@@ -79,6 +79,11 @@ class NoKernelComplaint(Subject):
     """Neither the serial log nor the kernel's taint flags tell of an oops, a BUG or a panic."""
 
 
+@dataclass(frozen=True)
+class NoDiskWritten(Subject):
+    """The machine has written to no disk: neither to the medium nor to any other that is attached."""
+
+
 def on_every_medium(label: str, firmwares: Sequence[Firmware]) -> Iterator[Expectation]:
     """What can be seen without booting; `label` is the volume label that the medium carries."""
 
@@ -122,3 +127,9 @@ def in_every_machine(label: str) -> Iterator[Expectation]:
     )
     for name, requirement, source, subject in rows:
         yield Expectation(named("live", name), requirement, source, Place.MACHINE, subject)
+
+
+def last_in_every_machine() -> Iterator[Expectation]:
+    """What holds for everything the machine was made to do."""
+    requirement = "Nothing was written to the medium or to any other disk"
+    yield Expectation(named("live", "no-disk-written"), requirement, SOURCE, Place.MACHINE, NoDiskWritten())

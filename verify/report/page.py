@@ -33,6 +33,7 @@ def render_page(report: Report, report_dir: Path) -> str:
         command_line=shlex.join,
         css=_css_class,
         word=word,
+        name=_file_name,
     )
     return environment.get_template("page.html").render(
         report=report,
@@ -74,6 +75,10 @@ def _duration(seconds: float) -> str:
 
 def _mebibytes(size: int) -> str:
     return f"{size / (1 << 20):.1f} MiB"
+
+
+def _file_name(path: str) -> str:
+    return Path(path).name
 
 
 def _embedded(image: Path) -> str:

@@ -1,0 +1,47 @@
+"""A medium that does not boot: one named failure, and everything behind it reported as not reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.verify.conftest import EXAMPLE_1, WriteConfig
+from tests.verify.small_medium import SmallMedium
+from verify.machine.firmware import Firmware
+from verify.plan import MachineCell, Plan
+from verify.report.model import Report
+from verify.run import run_plan
+from verify.verdict import Verdict
+
+
+@pytest.mark.boot
+def test_boot_failure_is_one_failure_and_hides_behind_no_keyword(tmp_path: Path, write_config: WriteConfig) -> None:
+    iso = SmallMedium(firmwares=("uefi",)).write(tmp_path)
+    cell = MachineCell(Firmware.BIOS, memory_mib=256)
+    plan = Plan(iso, write_config(EXAMPLE_1), tmp_path / "report", (cell,))
+
+    # A keyword that leaves the boot out: what it selects cannot be looked at, and that must not be a pass.
+    assert run_plan(plan, keyword="root-overlay or user.test.exists and not medium") == 1
+
+    report = Report.from_json((plan.report_dir / "report.json").read_bytes())
+    (machine,) = (cell for cell in report.cells if cell.machine is not None)
+    verdicts = {outcome.id: outcome.verdict for outcome in machine.outcomes}
+    assert verdicts == {
+        "live.boot": Verdict.PRODUCT_FAILURE,
+        "live.root-overlay": None,
+        "user.test.exists": None,
+    }
+    boot, overlay, user = machine.outcomes
+    assert "bootable" in boot.reason.lower()
+    assert "firmware" in boot.reason
+    assert overlay.reason == user.reason
+    assert overlay.reason.startswith("the machine did not boot: ")
+    assert machine.machine is not None
+    assert machine.machine.command_line
+    assert machine.machine.accelerator_reason
+    assert any(log.endswith("serial.log") for log in machine.machine.logs)
+    assert machine.machine.screenshots
+    suite = ElementTree.parse(plan.report_dir / "junit.xml").getroot()[0]
+    assert (suite.attrib["failures"], suite.attrib["skipped"]) == ("1", "2")
