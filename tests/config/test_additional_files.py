@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from mic.config import load_config
+from mic.errors import UserErrors
+
 from .conftest import Complaints, Read
 
+NOBODY = 65534
 SECTIONS = pytest.mark.parametrize("section", ["Iso", "SystemConfig"])
 
 
@@ -68,6 +73,36 @@ def test_source_has_to_be_a_regular_file(complaints: Complaints, directory: Path
     (directory / "dangling").symlink_to("nowhere")
     (found,) = complaints(f"Iso:\n  AdditionalFiles:\n    ? {key}\n    : /a\n")
     assert found.startswith(f"3:7: {complaint}")
+
+
+@pytest.mark.parametrize("value", ["a.txt", "[a.txt]"])
+def test_files_have_to_be_a_map(complaints: Complaints, value: str) -> None:
+    (found,) = complaints(f"Iso: {{AdditionalFiles: {value}}}")
+    assert found.startswith("1:24: Iso.AdditionalFiles: must be a map, not ")
+
+
+def test_file_that_its_user_may_not_read_is_told() -> None:
+    # Not below tmp_path, which is closed to all but its owner; root would be let through everywhere.
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        (directory / "a.txt").touch(mode=0o000)
+        (directory / "c.yaml").write_text("Iso: {AdditionalFiles: {a.txt: /a}}")
+        child = os.fork()
+        if child == 0:
+            os._exit(_complaint_of_nobody(directory / "c.yaml"))
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def _complaint_of_nobody(file: Path) -> int:
+    """0 where nobody is told that it may not read a file; runs in a process of its own."""
+    if os.geteuid() == 0:
+        os.setuid(NOBODY)
+    try:
+        load_config(file)
+    except UserErrors as caught:
+        return 0 if caught.errors[0].message.endswith("cannot be read: permission denied") else 1
+    return 2
 
 
 def test_sources_are_looked_for_even_where_the_destination_is_wrong(complaints: Complaints) -> None:

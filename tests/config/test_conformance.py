@@ -62,15 +62,6 @@ class Case:
 
 # These say "valid", but hold a quote or a backslash within an argument. GRUB writes a backslash before either,
 # so KernelArguments refuses them rather than have something else arrive in /proc/cmdline.
-REFUSED_FOR_GRUB = {
-    "TestKernelExtraArgumentsIsValid/6",
-    "TestKernelExtraArgumentsIsValid/7",
-    "TestKernelExtraArgumentsIsValid/8",
-    "TestKernelExtraArgumentsIsValid/9",
-    "TestKernelExtraArgumentsIsValid/10",
-    "kcl-iso:'a\\\\b'",
-    "kcl-iso:'\\\\\"a'",
-}
 
 
 def cases() -> list[Any]:
@@ -80,10 +71,7 @@ def cases() -> list[Any]:
         for case in json.loads((HERE / "config-cases.json").read_text())
     ]
     assert {case.name for case in found if not case.valid} == set(reasons)
-    refused = pytest.mark.xfail(reason="KernelArguments refuses what GRUB would change", strict=True)
-    return [
-        pytest.param(case, id=case.name, marks=[refused] if case.name in REFUSED_FOR_GRUB else []) for case in found
-    ]
+    return [pytest.param(case, id=case.name) for case in found]
 
 
 def complaints(file: Path, kind: str) -> list[UserError]:

@@ -161,6 +161,8 @@ def test_services_and_modules_are_names_or_maps_with_a_name(read: Read) -> None:
         ("Services: {Enable: [-a]}", "Services.Enable[0]: begins with -, as only an option does"),
         ("Services: {Enable: [a b]}", "Services.Enable[0]: is not a valid name of a unit: no spaces, no '/'"),
         ("Modules: {Load: [a/b]}", "Modules.Load[0]: is not a valid name of a module: no spaces, no '/'"),
+        ("Services: {Enabel: [a]}", "Services.Enabel: unknown key (did you mean Enable?)"),
+        ("Modules: {Laod: [a]}", "Modules.Laod: unknown key (did you mean Load?)"),
         ("Modules: {Load: [{}]}", "Modules.Load[0].Name: is required, but missing"),
         ("Modules: {Load: [{Name: }]}", "Modules.Load[0].Name: is required, but is empty"),
     ],
@@ -232,6 +234,12 @@ def test_disk_with_all_that_belongs_to_it_is_read(read: Read) -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "complaint"),
     [
+        ("MaxSize: 100", "MaxSize: x", "3:12: Disks[0].MaxSize: must be a whole number of MiB, not text"),
+        (
+            "IdType: PartLabel, Id: data",
+            "IdType: PartLabel",
+            "15:20: SystemConfig.Verity.DataPartition.Id: is required",
+        ),
         ("Start: 9, Size: 11", "Start: 9, Size: 12", "7:36: Disks[0].Partitions[2].Start: is before the end of"),
         ("Start: 9, Size: 11", "Start: 9", "6:5: Disks[0].Partitions[1]: needs End or Size"),
         ("Start: 9, Size: 11", "Start: 9, Size: 0", "6:46: Disks[0].Partitions[1].Size: must be a whole number"),
@@ -346,6 +354,7 @@ def test_schema_knows_every_key_and_what_is_required() -> None:
     assert definitions["UserSection"]["required"] == ["Name"]
     assert definitions["UserSection"]["properties"]["Name"]["anyOf"] == [{"type": ["string", "number", "boolean"]}]
     assert {"type": "null"} in definitions["UserSection"]["properties"]["UID"]["anyOf"]
+    assert definitions["PartitionSettingSection"]["properties"]["MountIdentifier"]["default"] == "partuuid"
     assert "string" in definitions["KernelCommandLineSection"]["anyOf"][0]["type"]
     assert definitions["UserSection"]["additionalProperties"] is False
     assert definitions["UserSection"]["properties"]["UID"]["anyOf"][0]["maximum"] == 60000

@@ -109,6 +109,11 @@ def test_json_is_accepted_with_tabs_escapes_and_slashes(read: Read, directory: P
     assert config.kernel_arguments.shown == "a=b"
 
 
+def test_text_that_looks_like_an_escape_of_json_is_left_alone(read: Read) -> None:
+    (package,) = read("SystemConfig:\n  PackagesInstall: ['\\ud83d\\ude00']").system_config.packages.install
+    assert package.name == "\\ud83d\\ude00"
+
+
 def test_columns_after_joined_json_escapes_are_those_of_the_file(complaints: Complaints) -> None:
     text = '{"SystemConfig": {"Hostname": "\\ud83d\\ude00\\ud83d\\ude00", "X": 1, "Y": "\\\\ud83d"}}'
     assert [complaint.partition(": ")[0] for complaint in complaints(text)] == [
