@@ -51,6 +51,9 @@ def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
             _check(request, rootfs, found, workspace)
             loaders = medium.collect_boot_loaders(image, rootfs, workspace)
         progress.note(f"{image.disk.format} image, root on {image.root}, kernel {found.kernel.version}")
+        if altered := request.config.kernel_arguments.altered:
+            forms = ", ".join(f"{word} as {shown}" for word, shown in altered.items())
+            progress.warn(f"GRUB cannot pass every argument on as it is; /proc/cmdline will show {forms}")
         progress.note(f"UEFI boots by {loaders.efi.origin}, BIOS by {loaders.bios.origin}")
         with progress.stage("customise"):
             customize.apply(rootfs.tree, rootfs.sandbox, request.config, progress)

@@ -4,28 +4,28 @@ Three languages meet here. The user's text groups words with quotes, as a shell 
 language expands, cuts and comments, so that every word has to be quoted for it (GRUB manual, "Quoting").
 GRUB's loader then joins the words with spaces, puts a word that holds a space between double quotes, and
 writes a backslash before ``\\``, ``'`` and ``"`` unless the backslash begins ``\\xHH``
-(grub-core/lib/cmdline.c, GRUB 2.06 and 2.12); so a literal quote cannot reach the kernel by any spelling.
+(grub_create_loader_cmdline in grub-core/lib/cmdline.c, GRUB 2.06 and 2.12). So a few characters cannot
+reach the kernel as they are, by any spelling; `KernelArguments.shown` says what arrives instead.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 # COMMAND_LINE_SIZE of x86, arch/x86/include/asm/setup.h; the last byte is NUL.
 MAX_COMMAND_LINE_BYTES = 2047
 
-_HEX_ESCAPE = re.compile(r"\\x[0-9A-Fa-f]{2}")
+_ESCAPED_BY_GRUB = re.compile(r"(\\x[0-9A-Fa-f]{2})|([\\'\"])")
 
 
 class KernelArgumentError(ValueError):
-    """A text that cannot reach the kernel as it is written; says why."""
+    """A text that cannot be kernel arguments as it is written; says why."""
 
 
 @dataclass(frozen=True)
 class KernelArguments:
-    """Kernel arguments in order, each a word free of quotes; a word may hold spaces."""
+    """Kernel arguments in order, each a word as the user means it; a word may hold spaces and quotes."""
 
     words: tuple[str, ...] = ()
 
@@ -35,35 +35,14 @@ class KernelArguments:
 
     @classmethod
     def parse(cls, text: str) -> KernelArguments:
-        """The arguments in `text`, words split at spaces outside ``'...'`` and ``"..."``.
+        """The arguments in `text`: words between spaces, where ``'...'`` and ``"..."`` keep words together.
 
-        Raises `KernelArgumentError` for unbalanced quotes, an empty argument (``''``), ``$``, a backquote,
-        a control character, a quote inside quotes, and a backslash that does not begin ``\\xHH``.
+        A backslash makes a quote, a backslash or (outside quotes) a space a character like any other; before
+        anything else it is itself one, so that ``dev-disk\\x2did`` stays as it is. Within ``'...'`` it always
+        is. Raises `KernelArgumentError` for quotes that are not closed, a backslash at the end, an empty
+        argument (``''``), ``$``, a backquote and control characters.
         """
-        words: list[str] = []
-        current: list[str] = []
-        quote: str | None = None
-        in_word = False
-        for character in text:
-            if quote is not None:
-                if character == quote:
-                    quote = None
-                else:
-                    current.append(character)
-            elif character in "'\"":
-                quote, in_word = character, True
-            elif character == " ":
-                if in_word:
-                    words.append("".join(current))
-                current, in_word = [], False
-            else:
-                current.append(character)
-                in_word = True
-        if quote is not None:
-            raise KernelArgumentError(f"the quote {quote} is never closed")
-        if in_word:
-            words.append("".join(current))
-        return cls(tuple(words))
+        return cls(tuple(_split(text)))
 
     def __add__(self, other: KernelArguments) -> KernelArguments:
         return KernelArguments(self.words + other.words)
@@ -74,37 +53,63 @@ class KernelArguments:
     @property
     def shown(self) -> str:
         """The arguments as /proc/cmdline shows them once GRUB has loaded the kernel."""
-        return " ".join(f'"{word}"' if " " in word else word for word in self.words)
+        return " ".join(map(_as_loaded, self.words))
 
     @property
     def for_grub(self) -> str:
         """The arguments for a ``linux`` line of grub.cfg, between single quotes, where nothing expands."""
-        return " ".join(f"'{word}'" for word in self.words)
+        return " ".join("'" + word.replace("'", "'\\''") + "'" for word in self.words)
 
     @property
-    def rearranged(self) -> tuple[str, ...]:
-        """The arguments that arrive quoted as a whole because they hold a space.
+    def altered(self) -> dict[str, str]:
+        """The words that arrive in another form, with that form.
 
-        ``name="a b"`` is shown as ``"name=a b"``: GRUB quotes whole words only. The kernel reads both
-        alike (next_arg in lib/cmdline.c).
+        A word with a space is quoted as a whole: ``name="a b"`` is shown as ``"name=a b"``, which the kernel
+        reads alike (next_arg in lib/cmdline.c). A quote or a backslash gets a backslash before it.
         """
-        return tuple(word for word in self.words if " " in word)
+        return {word: _as_loaded(word) for word in self.words if _as_loaded(word) != word}
 
 
-def joined(parts: Iterable[KernelArguments]) -> KernelArguments:
-    """All arguments of `parts`, in order."""
-    return KernelArguments(tuple(word for part in parts for word in part.words))
+def _as_loaded(word: str) -> str:
+    """What GRUB's loader makes of one word."""
+    escaped = _ESCAPED_BY_GRUB.sub(lambda found: found[1] or f"\\{found[2]}", word)
+    return f'"{escaped}"' if " " in word else escaped
+
+
+def _split(text: str) -> list[str]:
+    words: list[str] = []
+    word: list[str] | None = None
+    quote = ""
+    characters = iter(text)
+    for character in characters:
+        if character == " " and not quote:
+            if word is not None:
+                words.append("".join(word))
+            word = None
+            continue
+        word = [] if word is None else word
+        if character == "\\" and quote != "'":
+            following = next(characters, None)
+            if following is None:
+                raise KernelArgumentError("a backslash at the end has nothing to act on")
+            special = {"\\", '"'} if quote else {"\\", '"', "'", " "}
+            word.append(following if following in special else character + following)
+        elif character == quote:
+            quote = ""
+        elif character in "'\"" and not quote:
+            quote = character
+        else:
+            word.append(character)
+    if quote:
+        raise KernelArgumentError(f"the quote {quote} is never closed")
+    return words if word is None else [*words, "".join(word)]
 
 
 def _refuse_what_cannot_arrive(word: str) -> None:
     if not word:
         raise KernelArgumentError("an empty argument ('' or \"\") cannot reach the kernel")
     for character in word:
-        if ord(character) < 0x20 or ord(character) == 0x7F:
+        if not character.isprintable() and character != " ":
             raise KernelArgumentError(f"a control character ({character!r}) cannot reach the kernel")
         if character in "$`":
             raise KernelArgumentError(f"{character} is not allowed: nothing expands in a kernel argument")
-        if character in "'\"":
-            raise KernelArgumentError(f"the quote {character} inside quotes would arrive as \\{character}")
-    if "\\" in _HEX_ESCAPE.sub("", word):
-        raise KernelArgumentError("GRUB doubles a backslash unless it begins \\xHH, as in dev-disk\\x2did")

@@ -60,10 +60,6 @@ class Case:
     because: str
 
 
-# These say "valid", but hold a quote or a backslash within an argument. GRUB writes a backslash before either,
-# so KernelArguments refuses them rather than have something else arrive in /proc/cmdline.
-
-
 def cases() -> list[Any]:
     reasons: dict[str, str] = json.loads((HERE / "reasons.json").read_text())
     found = [

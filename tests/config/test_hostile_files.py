@@ -50,6 +50,10 @@ def merge_bomb() -> str:
     return "\n".join(lines)
 
 
+def chain() -> str:
+    return "a0: &a0 [x]\n" + "".join(f"a{level}: &a{level} [*a{level - 1}]\n" for level in range(1, 90))
+
+
 def noise() -> bytes:
     return random.Random(1).randbytes(1 << 20)
 
@@ -67,6 +71,7 @@ def many_missing_files() -> str:
     [
         (bomb, "aliases unfold to more than 20000 values"),
         (merge_bomb, "aliases unfold to more than 20000 values"),
+        (chain, "nested more than 50 levels deep"),
         (lambda: "a: &a [*a]", "an alias refers to a value that it is part of"),
         (lambda: "Iso: &a {SystemConfig: {<<: *a}}", "an alias refers to a value that it is part of"),
         (lambda: "[" * 500_000, "nested more than 50 levels deep"),

@@ -70,6 +70,11 @@ def test_anchors_and_aliases_work(read: Read) -> None:
     assert [package.name for package in config.system_config.packages.remove] == ["a", "b"]
 
 
+def test_many_values_beside_each_other_are_not_deep(read: Read) -> None:
+    users = "".join(f"  - {{Name: u{number}, SecondaryGroups: []}}\n" for number in range(500))
+    assert len(read(f"SystemConfig:\n  Users:\n{users}").system_config.users) == 500
+
+
 def test_error_in_an_aliased_value_is_told_for_every_use(complaints: Complaints) -> None:
     assert complaints("SystemConfig:\n  PackagesInstall: &p [-a]\n  PackagesRemove: *p\n") == [
         "2:24: SystemConfig.PackagesInstall[0]: begins with -, as only an option does",
