@@ -17,7 +17,11 @@ _TIMED_OUT = 124
 _WAIT = f"timeout {_ROUND_SECONDS} systemctl is-system-running --wait"
 _JOBS = "systemctl list-jobs --no-legend --no-pager --plain"
 # result.json is written at the very end of cloud-init's last stage; /run/cloud-init/enabled by its generator.
-_CLOUD_INIT_LEFT = "[ -e /run/cloud-init/enabled ] && [ ! -e /run/cloud-init/result.json ]"
+_CLOUD_INIT = (
+    "if [ ! -e /run/cloud-init/enabled ]; then echo not enabled; "
+    "elif [ -e /run/cloud-init/result.json ]; then echo done; else echo at work; fi"
+)
+_AT_WORK = "at work"
 
 
 @in_machine.of(Settles)
@@ -46,15 +50,13 @@ def _wait_for_systemd(guest: Guest) -> str:
 
 def _wait_for_cloud_init(guest: Guest) -> str:
     ceiling = Deadline(_CEILING_SECONDS * guest.session.time_scale)
-    if guest.run(_CLOUD_INIT_LEFT).expect(0, 1).exit_code == 1:
-        return "done, or not enabled"
     over = False
-    while not over and not ceiling.expired:
+    while (state := guest.run(_CLOUD_INIT).expect(0).stdout) == _AT_WORK:
+        if over or ceiling.expired:
+            raise ProductFailure("cloud-init is enabled and leaves no /run/cloud-init/result.json")
         # Its exit code tells only that it is over: "error" comes with the mildest complaint (22.4, locale).
         over = guest.run(f"timeout {_ROUND_SECONDS} cloud-init status --wait").exit_code != _TIMED_OUT
-        if guest.run(_CLOUD_INIT_LEFT).expect(0, 1).exit_code == 1:
-            return "done"
-    raise ProductFailure("cloud-init is enabled and leaves no /run/cloud-init/result.json")
+    return state
 
 
 def _short(jobs: str) -> str:

@@ -95,9 +95,9 @@ class MachineSession:
 
     def shell(self) -> GuestShell:
         """The harness's own shell, opened again where a login check has closed it."""
-        self._require_machine()
         if self._no_way_in is not None:
             raise NotReached(self._no_way_in)
+        self._require_machine()
         if self._credential is None:
             self.open_shell()
         if self._shell is None:
@@ -122,10 +122,10 @@ class MachineSession:
 
     def open_shell(self) -> str:
         """Logs in as the first user who is let in and may become root, else as the first who is let in."""
-        self._require_machine()
         with self._no_way_in_when_raising():
             if not self._credentials:
                 raise HarnessFault("the configuration names no user with a password in plain text and a login shell")
+            self._require_machine()
             self._choose_credential()
         assert self._credential is not None
         user, means = self._credential.user, self._privilege.means
