@@ -10,7 +10,7 @@ from mic.errors import SourcePosition
 
 _QUOTE_IT = "quote the text if it is meant as it stands"
 
-# The beginning of libyaml's or PyYAML's problem: what is wrong, and what to do about it.
+# The beginning of the problem, libyaml's first, then where PyYAML's own parser says it otherwise: what is wrong, and what to do about it.
 _EXPLANATIONS: tuple[tuple[str, str, str | None], ...] = (
     ("found undefined alias", "an alias (*) of an anchor (&) that is not defined before it", _QUOTE_IT),
     ("found duplicate anchor", "an anchor (&) that is defined before", None),
@@ -31,6 +31,10 @@ _EXPLANATIONS: tuple[tuple[str, str, str | None], ...] = (
     ("block mapping keys are not allowed", "a key (?) cannot stand here", None),
     ("found undefined tag handle", "a tag that is not understood", "quote the text if it begins with !"),
     ("found a tab character", "a tab cannot indent", "use spaces"),
+    ("expected ',' or '}'", "a } or a comma is missing", None),
+    ("expected ',' or ']'", "a ] or a comma is missing", None),
+    ("expected <block end>", "a line that does not belong where it stands", "check the indentation"),
+    ("expected chomping or", "text after | or >", "begin it on the next line, or quote the whole"),
     ("did not find expected comment", "text after | or >", "begin it on the next line, or quote the whole"),
 )
 

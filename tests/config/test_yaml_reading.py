@@ -184,6 +184,12 @@ def test_tag_that_is_not_understood_is_an_error(complaints: Complaints, value: s
     assert any("Iso: a tag that is not understood" in complaint for complaint in complaints(f"Iso: {value}\n"))
 
 
+def test_tag_of_a_key_that_is_not_understood_is_an_error(complaints: Complaints) -> None:
+    assert complaints("!local Iso: {}\n") == [
+        "1:1: Iso: a tag that is not understood (quote the text if it begins with !)"
+    ]
+
+
 def test_standard_tags_are_understood(read: Read) -> None:
     users = read('SystemConfig: {Users: [{Name: !!str a1, UID: !!int "7"}]}').system_config.users
     assert (users[0].name, users[0].uid) == ("a1", 7)
