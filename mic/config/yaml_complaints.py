@@ -10,7 +10,8 @@ from mic.errors import SourcePosition
 
 _QUOTE_IT = "quote the text if it is meant as it stands"
 
-# The beginning of the problem, libyaml's first, then where PyYAML's own parser says it otherwise: what is wrong, and what to do about it.
+# The beginning of the problem, in libyaml's words and then in those of PyYAML's own parser: what is wrong, and
+# what to do about it.
 _EXPLANATIONS: tuple[tuple[str, str, str | None], ...] = (
     ("found undefined alias", "an alias (*) of an anchor (&) that is not defined before it", _QUOTE_IT),
     ("found duplicate anchor", "an anchor (&) that is defined before", None),
