@@ -46,6 +46,7 @@ _LONGEST_REPLY_SECONDS = 5.0
 _SILENCE_SECONDS = 30.0
 _INTERRUPT_SECONDS = 1.0
 _MOST_TRIES = 200
+_MARKED_CHARACTERS = 160
 _MOST_REFUSALS = 10
 _INTERRUPT = b"\x03"
 
@@ -99,19 +100,21 @@ class Shell:
         """Runs `command` with sh and returns its confirmed result.
 
         It runs without a terminal, in the directory and with the umask of the login. `stdin` may hold
-        secrets: it is never shown, and no file of it stays. Output goes through memory of the guest and,
-        in base64, into the serial log; more than 5 MB is an error. `timeout` is in seconds of a KVM
-        machine, stretched by the console's time scale. Raises `CommandTimedOut` after it (the command is
+        secrets: it is never shown, and no file of it stays. The command itself is shown in the transcript.
+        Output goes through memory of the guest and, in base64, into the raw serial log; more than 5 MB is
+        an error. Raises `CommandTimedOut` after `timeout` seconds (the command is
         ended and the shell lives on), `ConsoleLost` when no answer can be confirmed, and what any wait on
         the console raises.
         """
         begin = time.monotonic()
+        self._console.mark(f"$ {_shortened(command)}")
         answer = Answer(new_nonce(), self._kind)
         while not self._request(answer, f"{command}\n".encode(), stdin):
             answer = Answer(new_nonce(), self._kind)
         self._await_end(answer, command, timeout)
         outcome = self._collect(answer)
         seconds = time.monotonic() - begin
+        self._console.mark(f"exit code {outcome.exit_code} after {seconds:.2f} s")
         return CommandResult(command, outcome.exit_code, outcome.stdout, outcome.stderr, seconds)
 
     def close(self) -> None:
@@ -168,7 +171,7 @@ class Shell:
 
     def _await_end(self, answer: Answer, command: str, timeout: float) -> None:
         """Waits for the summary that ends an answer; ends the command after its time."""
-        end = Deadline(timeout * self._console.time_scale)
+        end = Deadline(timeout)
         reply = self._reply_seconds
         while answer.summary is None and not end.expired:
             if not self._listen(answer, min(reply, end.remaining)):
@@ -184,7 +187,7 @@ class Shell:
             self._console.send(b"\n" + query_line(answer.nonce))
             # Each ^C empties the terminal's input, so it needs time to be answered.
             self._listen(answer, _INTERRUPT_SECONDS * self._console.time_scale)
-        raise CommandTimedOut(f"still running after {end.seconds:.0f} s: {command}", self._console.circumstances)
+        raise CommandTimedOut(f"still running after {timeout:g} s: {command}", self._console.circumstances)
 
     def _collect(self, answer: Answer) -> Outcome:
         """Asks for lines again until the whole answer is confirmed."""
@@ -276,3 +279,9 @@ class Shell:
 
     def _lost(self, cause: str) -> ConsoleLost:
         return ConsoleLost(cause, self._console.circumstances)
+
+
+def _shortened(command: str) -> str:
+    """A command on one line of bearable length."""
+    line = " ".join(command.split())
+    return line if len(line) <= _MARKED_CHARACTERS else f"{line[:_MARKED_CHARACTERS]}..."

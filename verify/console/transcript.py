@@ -13,6 +13,10 @@ from typing import TextIO
 # A carriage return at the very end may be half of a line end that is still on its way.
 _LINE_END = re.compile(r"\r*\n|\r+(?=[^\r\n])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_WORD = re.compile(r"\w")
+# Output of a command on its way (frames.py): thousands of lines that say nothing to a reader. The raw log
+# has them, and whoever runs a command marks it here.
+_CARRIED = re.compile(r"%\w{8} l \d{5}:[A-Za-z0-9+/=]+")
 _KEPT_LINES = 200
 # A line that never ends must not fill the memory: a guest that prints zeros.
 _LONGEST_LINE = 16384
@@ -89,7 +93,7 @@ class Transcript:
 
     def _write(self, line: str, seconds: float) -> None:
         line = _CONTROL.sub("", self._without_secret(line))
-        if not line.strip():
+        if not _WORD.search(line) or _CARRIED.fullmatch(line):
             return
         self._last.append(line)
         if self._file is not None:
