@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mic import programs
 from verify.console.serial import SerialConsole
 
 KERNEL_LINES = (
@@ -196,12 +197,11 @@ def login_shell(
         applets.mkdir()
         busybox = shutil.which("busybox")
         assert busybox is not None, "busybox is needed to test its shell"
-        for applet in os.popen(f"{busybox} --list").read().split():
+        for applet in programs.run(busybox, "--list").text.split():
             (applets / applet).symlink_to(busybox)
         environment["PATH"] = str(applets)
         command = [str(applets / "sh"), "-l", "-i"]
     try:
-        os.chdir(os.getcwd())
         with console_of(command, noise=noise, seed=seed, environment=environment, log=log) as (console, line):
             yield console, line, directory
     finally:

@@ -14,13 +14,15 @@ from typing import TextIO
 _LINE_END = re.compile(r"\r*\n|\r+(?=[^\r\n])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _WORD = re.compile(r"\w")
-# Output of a command on its way (frames.py): thousands of lines that say nothing to a reader. The raw log
-# has them, and whoever runs a command marks it here.
-_CARRIED = re.compile(r"%\w{8} l \d{5}:[A-Za-z0-9+/=]+")
+# The frames that carry commands and their output (frames.py, upload.py): thousands of lines that say nothing
+# to a reader. The raw log has them, and whoever runs a command marks it here.
+_CARRIED = re.compile(
+    r"%\w{8} (?:l \d{5}:[A-Za-z0-9+/=]+|s \d+ [0-9a-f-]+|n [ci][ \d]+|[mbkvf])|%\w{8}42|[0-9a-f]{64}  \d\d"
+)
 _KEPT_LINES = 200
 # A line that never ends must not fill the memory: a guest that prints zeros.
 _LONGEST_LINE = 16384
-MASK = "********"
+MASK = "(masked)"
 
 
 class Transcript:
