@@ -44,7 +44,8 @@ def _file(guest: Guest, path: PurePosixPath, expected: FileDigest) -> str:
     quoted = shlex.quote(str(path))
     answer = guest.run_as_needed(f"stat -L -c '%F|%a|%u|%g|%s' -- {quoted} && sha256sum < {quoted}").expect(0, 1, 2)
     if answer.exit_code != 0:
-        raise ProductFailure(f"{path}: {answer.stderr or 'cannot be read'}")
+        missing = "No such file" in answer.stderr
+        raise ProductFailure(f"{path} {'does not exist' if missing else f'cannot be read: {answer.stderr}'}")
     kind, mode, uid, gid, size, digest = _stat_and_digest(answer.stdout)
     if not kind.startswith("regular"):
         raise ProductFailure(f"{path} is a {kind}")

@@ -104,8 +104,12 @@ def one_volume_label(subject: OneVolumeLabel, reader: Reader) -> str:
 
 
 def judge_labels(label: str, found: dict[str, set[str]]) -> str:
-    """Raises `ProductFailure` for each place that names another label, or root= none."""
-    wrong = [f"{where} has {', '.join(sorted(seen - {label}))}" for where, seen in found.items() if seen - {label}]
+    """Raises `ProductFailure` for each other label and the places that name it, or when root= names none."""
+    places: dict[str, list[str]] = {}
+    for place, labels in found.items():
+        for other in labels - {label}:
+            places.setdefault(other, []).append(place)
+    wrong = [f"{' and '.join(named)} has {other}" for other, named in places.items()]
     if not found["root=live:LABEL="]:
         wrong.append("the linux line has no root=live:LABEL=")
     if not label:
