@@ -30,12 +30,17 @@ _OUTPUT_TAIL_LINES = 20
 # or obvious from these.
 DEBIAN_PACKAGES = {
     "blkid": "util-linux",
+    "chroot": "coreutils",
+    "debugfs": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
     "grub-mkimage": "grub-common",
     "mcopy": "mtools",
     "mdir": "mtools",
+    "mke2fs": "e2fsprogs",
     "mkfs.fat": "dosfstools",
     "mksquashfs": "squashfs-tools",
     "mmdebstrap": "mmdebstrap",
+    "mount": "mount",
     "openssl": "openssl",
     "qemu-img": "qemu-utils",
     "qemu-storage-daemon": "qemu-system-common",
