@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,8 +12,10 @@ import pytest
 from mic.errors import UserError
 from tests.verify.conftest import EXAMPLE_1, WriteConfig
 from tests.verify.small_medium import SmallMedium
+from verify.engine.events import EventReader
+from verify.masking import MASK
 from verify.plan import Plan
-from verify.report.model import Report
+from verify.report.model import Report, cell_reports
 from verify.run import run_plan
 from verify.verdict import Verdict
 
@@ -119,3 +122,29 @@ def test_json_report_is_plain_json(plan: Plan) -> None:
     data = json.loads((plan.report_dir / "report.json").read_text())
     assert data["verdict"] == "pass"
     assert data["cells"][0]["outcomes"][0]["observations"] is not None
+
+
+class _Saboteur:
+    """Makes pytest run into what nobody foresaw: in the middle of one check, and at the end of the last."""
+
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        if item.name == "live.no-fstab":
+            raise ZeroDivisionError("testpassword was here")
+
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        if nextitem is None:
+            raise OSError("the machine would not end")
+
+
+def test_what_nobody_foresaw_is_a_harness_fault_with_its_traceback(plan: Plan) -> None:
+    plan.report_dir.mkdir()
+    arguments = ["-c", os.devnull, "--rootdir", str(plan.report_dir), "-p", "no:cacheprovider"]
+    pytest.main([*arguments, "-p", "verify.engine.plugin", str(plan.write())], plugins=[_Saboteur()])
+    (cell,) = cell_reports(plan, EventReader(plan.events_file).new(), None)
+    assert cell.verdict is Verdict.HARNESS_FAULT
+    faults = {o.id: o for o in cell.outcomes if o.verdict is not Verdict.PASS}
+    assert set(faults) == {"live.no-fstab", "harness.ending"}
+    assert {fault.verdict for fault in faults.values()} == {Verdict.HARNESS_FAULT}
+    assert faults["live.no-fstab"].reason == f"ZeroDivisionError: {MASK} was here"
+    assert "raise ZeroDivisionError" in faults["live.no-fstab"].traceback
+    assert faults["harness.ending"].requirement == "The harness ends the machine"
