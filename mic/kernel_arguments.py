@@ -3,9 +3,9 @@
 Three languages meet here. The user's text groups words with quotes, as a shell does. GRUB's script
 language expands, cuts and comments, so that every word has to be quoted for it (GRUB manual, "Quoting").
 GRUB's loader then joins the words with spaces, puts a word that holds a space between double quotes, and
-writes a backslash before ``\\``, ``'`` and ``"`` unless the backslash begins ``\\xHH``
-(grub_create_loader_cmdline in grub-core/lib/cmdline.c, GRUB 2.06 and 2.12). So a few characters cannot
-reach the kernel as they are, by any spelling; `KernelArguments.shown` says what arrives instead.
+writes a backslash before ``\\``, ``'`` and ``"`` (grub_create_loader_cmdline in grub-core/lib/cmdline.c;
+seen in booted machines with Debian's 2.06 and 2.12). So a few characters cannot reach the kernel as they
+are, by any spelling; `KernelArguments.shown` says what arrives instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from dataclasses import dataclass
 # COMMAND_LINE_SIZE of x86, arch/x86/include/asm/setup.h; the last byte is NUL.
 MAX_COMMAND_LINE_BYTES = 2047
 
-_ESCAPED_BY_GRUB = re.compile(r"(\\x[0-9A-Fa-f]{2})|([\\'\"])")
+_ESCAPED_BY_GRUB = re.compile(r"[\\'\"]")
+# GRUBs with the patch that several distributions carry leave \xHH, as systemd's unit names have it, alone.
+_ESCAPED_BY_PATCHED_GRUB = re.compile(r"(?!\\x[0-9A-Fa-f]{2})[\\'\"]")
 
 
 class KernelArgumentError(ValueError):
@@ -53,7 +55,13 @@ class KernelArguments:
     @property
     def shown(self) -> str:
         """The arguments as /proc/cmdline shows them once GRUB has loaded the kernel."""
-        return " ".join(map(_as_loaded, self.words))
+        return self.forms[0]
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """What the GRUBs in use may show; one form, but for words with a backslash before ``xHH``."""
+        escapes = (_ESCAPED_BY_GRUB, _ESCAPED_BY_PATCHED_GRUB)
+        return tuple(dict.fromkeys(" ".join(_as_loaded(word, escaped) for word in self.words) for escaped in escapes))
 
     @property
     def for_grub(self) -> str:
@@ -70,9 +78,9 @@ class KernelArguments:
         return {word: _as_loaded(word) for word in self.words if _as_loaded(word) != word}
 
 
-def _as_loaded(word: str) -> str:
+def _as_loaded(word: str, escaped_by_grub: re.Pattern[str] = _ESCAPED_BY_GRUB) -> str:
     """What GRUB's loader makes of one word."""
-    escaped = _ESCAPED_BY_GRUB.sub(lambda found: found[1] or f"\\{found[2]}", word)
+    escaped = escaped_by_grub.sub(lambda found: f"\\{found[0]}", word)
     return f'"{escaped}"' if " " in word else escaped
 
 

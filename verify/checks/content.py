@@ -34,17 +34,17 @@ def judge_words_at_the_end(words: tuple[str, ...], asked: KernelArguments) -> st
 
 def judge_text_at_the_end(command_line: str, asked: KernelArguments) -> str:
     """For /proc/cmdline: raises `ProductFailure` unless it ends in the arguments, whole and in order."""
-    if not f" {command_line}".endswith(f" {asked.shown}"):
+    if not any(f" {command_line}".endswith(f" {form}") for form in asked.forms):
         raise ProductFailure(_difference(command_line, asked))
     return command_line
 
 
 def _difference(command_line: str, asked: KernelArguments) -> str:
     """Names the arguments that have not arrived, so that the cause can be seen at a glance."""
-    arrived = command_line.split(" ")
-    missing = [word for word in asked.words if " " not in word and word not in arrived]
+    shown = [KernelArguments((word,)).shown for word in asked.words]
+    missing = [argument for argument in shown if f" {argument} " not in f" {command_line} "]
     if missing:
-        return f"missing or cut short: {', '.join(missing)}; the command line is {command_line!r}"
+        return f"missing, cut short or changed: {', '.join(missing)}; the command line is {command_line!r}"
     return f"all are there but not at the end, whole and in order; the command line is {command_line!r}"
 
 

@@ -21,7 +21,9 @@ def arguments_at_the_end(subject: ArgumentsAtTheEnd, guest: Guest) -> str:
 @in_machine.of(RootArgument)
 def root_argument(subject: RootArgument, guest: Guest) -> str:
     # Where the user's arguments have arrived they are cut off first: a root= among them is not the stock one.
-    stock = f" {_command_line(guest)}".removesuffix(f" {subject.arguments.shown}")
+    stock = f" {_command_line(guest)}"
+    for form in subject.arguments.forms:
+        stock = stock.removesuffix(f" {form}")
     return content.judge_root_argument(tuple(stock.split()), subject.label, type(subject.arguments)())
 
 
