@@ -112,9 +112,19 @@ def test_what_was_asked_for_passes(judgement: Judgement) -> None:
         (lambda: content.judge_file(FILE, DIGEST, (0, 1000), DIGEST), "owner"),
         (lambda: content.judge_words_at_the_end(("ds=nocloud",), ARGUMENTS), "does not end in"),
         (lambda: content.judge_words_at_the_end((*ARGUMENTS.words, "x"), ARGUMENTS), "does not end in"),
-        (lambda: content.judge_text_at_the_end("x ds=nocloud", ARGUMENTS), "cut short: ds=nocloud;s=file://x"),
+        (
+            lambda: content.judge_text_at_the_end("x ds=nocloud", ARGUMENTS),
+            "missing, cut short or changed: ds=nocloud;s=file://x",
+        ),
+        (
+            lambda: content.judge_text_at_the_end('x a "b c" d\\\\x2d', KernelArguments(("a", "b c", "d\\x2d"))),
+            r"changed: d\\x2d; ",
+        ),
         (lambda: content.judge_text_at_the_end("quiet ds=nocloud;s=file://x", ARGUMENTS), "in order"),
-        (lambda: content.judge_text_at_the_end(f"x{ARGUMENTS.shown}", ARGUMENTS), "cut short: ds=nocloud"),
+        (
+            lambda: content.judge_text_at_the_end(f"x{ARGUMENTS.shown}", ARGUMENTS),
+            "missing, cut short or changed: ds=nocloud",
+        ),
         (lambda: content.judge_root_argument(ROOT, "M", KernelArguments()), "found root=live:LABEL=L"),
         (lambda: content.judge_root_argument(("a",), "L", KernelArguments()), "no root="),
         (

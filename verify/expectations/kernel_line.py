@@ -9,6 +9,7 @@ from mic.kernel_arguments import KernelArguments
 from verify.expectations.expectation import Expectation, Place, Subject, named
 
 SOURCE = "Iso.KernelCommandLine, SystemConfig.KernelCommandLine"
+_LONGEST = 120
 STOCK_SOURCE = "Kernel arguments: appended after the stock ones"
 
 
@@ -40,8 +41,13 @@ def expected_arguments(arguments: KernelArguments, label: str) -> Iterator[Expec
         if arguments:
             yield Expectation(
                 named("kernel-arguments", "asked"),
-                f"{where} ends in: {arguments.shown}",
+                f"{where} ends in: {_in_short(arguments.shown)}",
                 SOURCE,
                 place,
                 ArgumentsAtTheEnd(arguments),
             )
+
+
+def _in_short(text: str) -> str:
+    """The beginning of a long text: a requirement is read in a list."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
