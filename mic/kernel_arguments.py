@@ -4,7 +4,7 @@ Three languages meet here. The user's text groups words with quotes, as a shell 
 language expands, cuts and comments, so that every word has to be quoted for it (GRUB manual, "Quoting").
 GRUB's loader then joins the words with spaces, puts a word that holds a space between double quotes, and
 writes a backslash before ``\\``, ``'`` and ``"`` (grub_create_loader_cmdline in grub-core/lib/cmdline.c;
-seen in booted machines with Debian's 2.06 and 2.12). So a few characters cannot reach the kernel as they
+seen in booted machines with Debian's GRUBs). So a few characters cannot reach the kernel as they
 are, by any spelling; `KernelArguments.shown` says what arrives instead.
 """
 
