@@ -46,7 +46,7 @@ def write_iso(content: MediumContent, partial: Path) -> None:
     run(
             "xorriso", "-as", "mkisofs",
             # Level 3 for files over 4 GiB; Rock Ridge keeps names, modes and links as they are.
-            "-iso-level", "3", "-R", "-full-iso9660-filenames",
+            "-iso-level", "3", "-R", "-uid", "0", "-gid", "0", "-full-iso9660-filenames",
             "-V", content.volume_label, "-o", partial,
             "--grub2-mbr", content.master_boot_record, "-partition_offset", "16",
             "-c", str(paths.EL_TORITO_CATALOGUE),
