@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,16 @@ def _settings(said: object) -> list[bytes]:
     return said[begin:].splitlines()[:-1]
 
 
+def test_a_line_that_hangs_up_leaves_nothing_behind_either() -> None:
+    with login_shell("dash") as (console, _, _):
+        directory = Path(opened(console).run('dirname "$0"').text)
+        assert directory.is_dir()
+    end = Deadline(10)
+    while directory.exists():
+        assert not end.expired
+        time.sleep(0.01)
+
+
 def test_a_secret_on_standard_input_is_in_no_log(tmp_path: Path) -> None:
     log = tmp_path / "timed.log"
     with login_shell("bash", log=log) as (console, line, _):
@@ -162,11 +173,13 @@ def test_a_session_that_ends_under_a_command_is_told_soon() -> None:
     script = "dash -i; stty -echo; while :; do printf '\\nlive login: '; read x; done"
     with console_of(["sh", "-c", script], environment={"PS1": "$ ", "ENV": ""}) as (console, _):
         shell = opened(console)
+        directory = shell.run('dirname "$0"').text
         begin = time.monotonic()
         with pytest.raises(ConsoleLost, match="session has ended"):
             # The helper and the login shell above it.
             shell.run("kill -9 $(ps -o ppid= -p $PPID) $PPID", timeout=60)
         assert time.monotonic() - begin < 15
+        shutil.rmtree(directory)  # nobody is left who could
 
 
 def test_a_panic_during_a_command_is_the_guests_failure() -> None:

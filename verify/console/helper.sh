@@ -158,6 +158,7 @@ piece() {
   esac
 }
 
+trap 'interrupted; rm -rf "$d"; exit' HUP
 trap '' INT QUIT TSTP
 while [ $f -lt 9 ]; do
   read -r v n a b e g || { f=$((f + 1)); continue; }

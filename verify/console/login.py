@@ -24,6 +24,8 @@ _NUDGE_SECONDS = 3.0
 _SHELL_QUIET_SECONDS = 5.0
 _PROBE_SECONDS = 1.5
 _INTERRUPT = b"\x03"
+_END_OF_FILE = b"\x04"
+_QUESTION = "echo at-$(("
 
 
 class LoginResult(Enum):
@@ -147,7 +149,6 @@ def _attempt(console: SerialConsole, user: str, password: str, deadline: Deadlin
 
 def _judge_answer(console: SerialConsole, deadline: Deadline) -> _Finding:
     """What login(1) says to a password."""
-    probing = deadline
     while True:
         sign = _see(console, _AFTER_PASSWORD, _SHELL_QUIET_SECONDS * console.time_scale, deadline)
         clean = not _KERNEL_LINE.search(_heard(console))
@@ -160,15 +161,19 @@ def _judge_answer(console: SerialConsole, deadline: Deadline) -> _Finding:
         if sign in (_Sign.NOT_YET, _Sign.TIMED_OUT):
             return _Finding(None)
         # Something like a shell's prompt, or silence: ask. A message of the day does not answer.
-        if _shell_answers(console, probing.at_most(_PROBE_SECONDS * console.time_scale)):
+        if _shell_answers(console, deadline.at_most(_PROBE_SECONDS * console.time_scale)):
             return _Finding(LoginResult.ACCEPTED, certain=True)
+        if deadline.expired and _QUESTION.encode() in console.buffer:
+            # What is typed is echoed, and nobody refuses or asks for a name: a session of something else.
+            console.send(_INTERRUPT + _END_OF_FILE)
+            return _Finding(LoginResult.NO_SHELL, certain=True)
         _refuse_lateness(deadline, "neither a shell nor a refusal after a password", console)
 
 
 def _shell_answers(console: SerialConsole, deadline: Deadline) -> bool:
     """Whether something computes: it stands where the echo of the question cannot."""
     first, second = (secrets.randbelow(9000) + 1000 for _ in range(2))
-    question = f" unset HISTFILE; echo at-$(({first}*{second}))-home\r"
+    question = f" unset HISTFILE; {_QUESTION}{first}*{second}))-home\r"
     answer = re.compile(f"at-{first * second}-home".encode())
     console.send(question.encode())
     return console.expect_within([answer], deadline.remaining) is not None
