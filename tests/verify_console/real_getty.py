@@ -56,7 +56,7 @@ def getty_console(
         "[ ! -e /run/utmp ] || { : >/var/log/utmp; mount --bind /var/log/utmp /run/utmp; }\n"
         "echo '[    1.000000] systemd[1]: Reached target multi-user.target - Multi-User System.'\n"
         f"sleep {delay_seconds}\n"
-        "while :; do setsid --ctty --wait agetty --noclear 115200 - vt220; done\n"
+        "while :; do setsid --ctty --wait agetty --noclear 115200 - vt220 || :; done\n"
     )
     with console_of(["unshare", "--mount", "sh", str(script)], noise=noise, seed=seed, log=log) as (console, line):
         yield console, line

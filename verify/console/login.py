@@ -14,7 +14,7 @@ from enum import Enum
 from verify.console.serial import SerialConsole
 from verify.deadline import Deadline
 from verify.machine.failure import ConsoleLost
-from verify.machine.phase import LOGIN_PROMPT
+from verify.machine.phase import LOGIN_PROMPT, Phase
 
 # Seconds of a KVM machine, stretched by the console's time scale. A boot may be silent for long while it
 # unpacks an initrd; a getty is not.
@@ -23,6 +23,7 @@ _NUDGE_SECONDS = 3.0
 # Longer than the pause pam_faildelay makes before it says that a password is wrong: 3 s by default.
 _SHELL_QUIET_SECONDS = 5.0
 _PROBE_SECONDS = 1.5
+_SETTLE_SECONDS = 0.3
 _INTERRUPT = b"\x03"
 _END_OF_FILE = b"\x04"
 _QUESTION = "echo at-$(("
@@ -55,6 +56,7 @@ class _Sign(Enum):
     SHELL = re.compile(rb"[$#%>] ?\Z")
 
 
+_ONE_MORE = re.compile(rb"(?s)(?=.)")
 _KERNEL_LINE = re.compile(rb"\[ *\d+\.\d{6}\] ")
 _BEFORE_PASSWORD = (_Sign.PASSWORD, _Sign.REFUSED, _Sign.LOCKED_OUT, _Sign.NOT_YET, _Sign.TIMED_OUT, _Sign.PROMPT)
 _AFTER_PASSWORD = tuple(sign for sign in _Sign if sign is not _Sign.PASSWORD)
@@ -79,6 +81,7 @@ def wait_for_login_prompt(console: SerialConsole, deadline: Deadline) -> None:
             silence=_BOOT_SILENCE_SECONDS,
             nudge_after=_NUDGE_SECONDS,
         )
+    console.reached(Phase.LOGIN)
 
 
 def log_in(console: SerialConsole, user: str, password: str, deadline: Deadline) -> LoginResult:
@@ -92,6 +95,7 @@ def log_in(console: SerialConsole, user: str, password: str, deadline: Deadline)
     suspicions: list[LoginResult] = []
     while True:
         _await_fresh_prompt(console, deadline)
+        console.reached(Phase.LOGIN)
         finding = _attempt(console, user, password, deadline)
         if finding.result is None:
             continue
@@ -135,7 +139,9 @@ def _attempt(console: SerialConsole, user: str, password: str, deadline: Deadlin
     clean = user.encode() in heard and not _KERNEL_LINE.search(heard)
     if sign in (_Sign.LOCKED_OUT, _Sign.REFUSED):
         return _Finding(_RESULTS[sign], certain=clean)
-    if sign is None and _shell_answers(console, deadline.at_most(_NUDGE_SECONDS * console.time_scale)):
+    if (sign is None or (sign is _Sign.PROMPT and _more_follows(console))) and _shell_answers(
+        console, deadline.at_most(_NUDGE_SECONDS * console.time_scale)
+    ):
         return _Finding(LoginResult.ACCEPTED, certain=True)  # an account without any password
     if sign is not _Sign.PASSWORD:
         return _Finding(None)
@@ -155,9 +161,13 @@ def _judge_answer(console: SerialConsole, deadline: Deadline) -> _Finding:
         if sign in _RESULTS:
             return _Finding(_RESULTS[sign], certain=clean or sign is not _Sign.REFUSED)
         if sign is _Sign.PROMPT:
-            # No complaint and a new getty: the session ended as soon as it began (/bin/false), or the
-            # complaint was garbled. Only the same again tells.
-            return _Finding(LoginResult.NO_SHELL)
+            if not _more_follows(console):
+                # No complaint and a new getty: the session ended as soon as it began (/bin/false), or the
+                # complaint was garbled. Only the same again tells.
+                return _Finding(LoginResult.NO_SHELL)
+            # Words of a message of the day, or a prompt under a kernel line: Enter tells.
+            console.send(b"\r")
+            continue
         if sign in (_Sign.NOT_YET, _Sign.TIMED_OUT):
             return _Finding(None)
         # Something like a shell's prompt, or silence: ask. A message of the day does not answer.
@@ -180,11 +190,21 @@ def _shell_answers(console: SerialConsole, deadline: Deadline) -> bool:
 
 
 def _await_fresh_prompt(console: SerialConsole, deadline: Deadline) -> None:
-    """Waits until the line that has not ended is a login prompt; Enter brings one that got lost."""
+    """Waits until the line that has not ended is a login prompt.
+
+    Enter brings back one that got lost; where it does not, a session may have been left open.
+    """
+    nudges = 0
     while not _at_getty(console):
         if _see(console, [_Sign.PROMPT], _NUDGE_SECONDS * console.time_scale, deadline) is None:
             _refuse_lateness(deadline, "no login prompt", console)
-            console.send(b"\r")
+            nudges += 1
+            console.send(b"\r" if nudges % 3 else _INTERRUPT + b"\r exit\r")
+
+
+def _more_follows(console: SerialConsole) -> bool:
+    """Whether the console goes on talking after the latest match. Consumes nothing."""
+    return console.expect_within([_ONE_MORE], _SETTLE_SECONDS * console.time_scale) is not None
 
 
 def _at_getty(console: SerialConsole) -> bool:

@@ -149,6 +149,11 @@ class SerialConsole(_Base):
                 self._judge(line, ended=True)
             self._changed.notify_all()
 
+    def reached(self, phase: Phase) -> None:
+        """Takes note of a phase that showed itself in another way than by a line of its own."""
+        with self._changed:
+            self._phases.advance(phase, self.seconds)
+
     def restart_clock(self) -> None:
         """Makes this moment the start: the first instruction of the guest."""
         self._start = self._progress_at = time.monotonic()

@@ -80,11 +80,13 @@ class PhaseTracker:
             if phase is Phase.LOGIN and self._phase < Phase.KERNEL:
                 continue  # a menu entry or a kernel argument, not a getty
             if pattern.search(line):
-                self._advance(phase, seconds)
+                self.advance(phase, seconds)
                 break
         if self._phase is Phase.SWITCH_ROOT and _SECOND_SYSTEMD.search(line):
-            self._advance(Phase.USERSPACE, seconds)
+            self.advance(Phase.USERSPACE, seconds)
 
-    def _advance(self, phase: Phase, seconds: float) -> None:
-        self._phase = phase
-        self._times[phase] = seconds
+    def advance(self, phase: Phase, seconds: float) -> None:
+        """Takes note that `phase` has been reached; an earlier one than the present changes nothing."""
+        if phase > self._phase:
+            self._phase = phase
+            self._times[phase] = seconds
