@@ -24,6 +24,9 @@ _DEVICE_FILE_SYSTEMS = {
 }
 _CANNOT_RUN_EXIT_CODE = 126
 _NOT_FOUND_EXIT_CODE = 127
+# No program of the image: the sandbox itself could not be made.
+FORBIDDEN_EXIT_CODE = 124
+FORBIDDEN = "mic: user namespaces are forbidden here"
 _WHOLE_ID_RANGE = "0 0 4294967295"
 
 
@@ -58,15 +61,19 @@ def main() -> int:
     if middle == 0:
         os.close(mapped_write)
         calls.die_with_parent(signal.SIGKILL)
-        calls.unshare(
-            calls.CLONE_NEWUSER
-            | calls.CLONE_NEWNS
-            | calls.CLONE_NEWPID
-            | calls.CLONE_NEWIPC
-            | calls.CLONE_NEWUTS
-            | calls.CLONE_NEWNET
-            | calls.CLONE_NEWCGROUP
-        )
+        try:
+            calls.unshare(
+                calls.CLONE_NEWUSER
+                | calls.CLONE_NEWNS
+                | calls.CLONE_NEWPID
+                | calls.CLONE_NEWIPC
+                | calls.CLONE_NEWUTS
+                | calls.CLONE_NEWNET
+                | calls.CLONE_NEWCGROUP
+            )
+        except OSError as error:
+            print(f"{FORBIDDEN}: {error.strerror}", file=sys.stderr, flush=True)
+            os._exit(FORBIDDEN_EXIT_CODE)
         os.write(unshared_write, b".")
         os.read(mapped_read, 1)
         inner = os.fork()

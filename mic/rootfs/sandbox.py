@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mic.programs import DEFAULT_TIMEOUT_SECONDS, Completed, run
+from mic.errors import UserError
+from mic.programs import DEFAULT_TIMEOUT_SECONDS, Completed, ProgramFailed, run
 from mic.rootfs import enter
 
 _ENVIRONMENT = {
@@ -55,4 +56,13 @@ class Sandbox:
             arguments=tuple(arguments),
         )
         command: Sequence[str | Path] = (sys.executable, "-I", enter.__file__, json.dumps(request._asdict()))
-        return run(*command, stdin=stdin, check=check, env=_ENVIRONMENT | dict(environment or {}), timeout=timeout)
+        settings = _ENVIRONMENT | dict(environment or {})
+        completed = run(*command, stdin=stdin, check=False, env=settings, timeout=timeout)
+        if completed.exit_code == enter.FORBIDDEN_EXIT_CODE and enter.FORBIDDEN.encode() in completed.stderr:
+            raise UserError(
+                "this environment forbids user namespaces, in which mic runs the image's own programs",
+                hint="leave the chroot; give the container seccomp=unconfined; raise user.max_user_namespaces",
+            )
+        if check and completed.exit_code != 0:
+            raise ProgramFailed(completed)
+        return completed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 import pytest
 
+from mic.errors import UserError
 from mic.image.layout import open_image
 from mic.programs import Completed
 from mic.rootfs.view import open_rootfs
@@ -88,3 +90,26 @@ def test_read_only_root_cannot_be_changed(shell: Callable[..., Completed]) -> No
 def test_environment_of_the_host_is_not_seen(shell: Callable[..., Completed], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOST_SECRET", "42")
     assert "HOST_SECRET" not in shell("env").text
+
+
+def test_environment_without_user_namespaces_is_told_in_a_sentence(bookworm: Path, isolated: Isolated[str]) -> None:
+    """As in a chroot, or with user.max_user_namespaces=0: the kernel refuses, mic says so."""
+
+    def work(workspace: Path) -> str:
+        os.chroot(mkdir_bind_root(workspace))
+        with open_image(bookworm, workspace) as image, open_rootfs(image, workspace) as rootfs:
+            try:
+                rootfs.sandbox.run("true")
+            except UserError as error:
+                return str(error)
+        return "no error"
+
+    assert "forbids user namespaces" in isolated(work)
+
+
+def mkdir_bind_root(workspace: Path) -> Path:
+    """The same root once more: a process whose root is not its mount namespace's may not make user namespaces."""
+    again = workspace / "root"
+    again.mkdir()
+    subprocess.run(["mount", "--rbind", "/", again], check=True)
+    return again
