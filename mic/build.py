@@ -13,7 +13,7 @@ from mic import customize
 from mic.config import Config
 from mic.errors import UserError, UserErrors
 from mic.image.layout import open_image
-from mic.liveos.live_system import Survey, make_live_system, survey
+from mic.liveos import live_system
 from mic.medium import master as medium
 from mic.programs import ProgramFailed, require
 from mic.progress import Progress
@@ -47,7 +47,7 @@ def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
         open_rootfs(image, workspace) as rootfs,
     ):
         with progress.stage("look into the image and check"):
-            found = survey(rootfs.tree)
+            found = live_system.survey(rootfs.tree)
             _check(request, rootfs, found, workspace)
             loaders = medium.collect_boot_loaders(image, rootfs, workspace)
         progress.note(f"{image.disk.format} image, root on {image.root}, kernel {found.kernel.version}")
@@ -57,16 +57,20 @@ def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
         progress.note(f"UEFI boots by {loaders.efi.origin}, BIOS by {loaders.bios.origin}")
         with progress.stage("customise"):
             customize.apply(rootfs.tree, rootfs.sandbox, request.config, progress)
-        system = make_live_system(rootfs, found, workspace, progress)
+        system = live_system.make_live_system(rootfs, found, workspace, progress)
         with progress.stage("write the ISO"):
             label = medium.master(system, loaders, request.config, request.partial, workspace)
             request.partial.replace(request.output)
     progress.note(f"volume label {label}")
 
 
-def _check(request: BuildRequest, rootfs: Rootfs, found: Survey, workspace: Path) -> None:
+def _check(request: BuildRequest, rootfs: Rootfs, found: live_system.Survey, workspace: Path) -> None:
     """Raises every reason at once why this image and this configuration cannot become a medium here."""
-    errors = [*customize.check(rootfs.tree, request.config), *medium.check(request.config, found)]
+    errors = [
+        *customize.check(rootfs.tree, request.config),
+        *live_system.check(request.config.system_config.additional_files),
+        *medium.check(request.config, found),
+    ]
     least = rootfs.used_bytes // _LEAST_SHARE_OF_ROOTFS
     for directory in {workspace, request.output.parent}:
         if (free := shutil.disk_usage(directory).free) < least:

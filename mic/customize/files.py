@@ -9,19 +9,16 @@ from pathlib import PurePosixPath
 from mic.config import AdditionalFile
 from mic.config.tree import problem_at
 from mic.errors import UserError
-from mic.liveos.squashfs import DROPPED
 from mic.tree import Tree
 
 
 def check(rootfs: Tree, files: Iterable[AdditionalFile]) -> list[UserError]:
-    """Destinations where the image has something else, or that are dropped from a live rootfs."""
+    """Destinations where the image has something else than a file or room for one."""
     reasons = ((file, _why_not(rootfs, file.destination)) for file in files)
     return [problem_at(file.position, file.key_path, reason) for file, reason in reasons if reason is not None]
 
 
 def _why_not(rootfs: Tree, destination: PurePosixPath) -> str | None:
-    if str(destination).lstrip("/") in DROPPED:
-        return f"{destination} is dropped from a live rootfs"
     if rootfs.exists(destination):
         return None if rootfs.is_file(destination) else f"{destination} exists in the image and is not a file"
     for path in (destination, *destination.parents):

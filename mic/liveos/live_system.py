@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mic.config import AdditionalFile
+from mic.config.tree import problem_at
 from mic.errors import UserError
 from mic.kernel_arguments import KernelArguments
 from mic.liveos.dracut import Dracut, find_dracut, live_arguments
 from mic.liveos.initrd import make_initrd
 from mic.liveos.kernel import Kernel, find_kernel
-from mic.liveos.squashfs import squashfs_being_written
+from mic.liveos.squashfs import DROPPED, squashfs_being_written
 from mic.progress import Progress
 from mic.rootfs.view import Rootfs
 from mic.tree import Tree
@@ -51,6 +54,15 @@ def survey(tree: Tree) -> Survey:
     if kernel.has_option("CONFIG_SQUASHFS") is False:
         raise UserError(f"the image's kernel {kernel.version} was built without squashfs")
     return Survey(kernel, dracut, os_title(tree), has_selinux=tree.is_file("/etc/selinux/config"))
+
+
+def check(files: Iterable[AdditionalFile]) -> list[UserError]:
+    """Files for the rootfs that a live rootfs does not have."""
+    return [
+        problem_at(file.position, file.key_path, f"{file.destination} is dropped from a live rootfs")
+        for file in files
+        if str(file.destination).lstrip("/") in DROPPED
+    ]
 
 
 def os_title(tree: Tree) -> str:
