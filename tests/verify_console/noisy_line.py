@@ -104,7 +104,10 @@ class NoisyLine:
                 if ready.get(self._terminal, 0) & selectors.EVENT_READ and not self._show():
                     break
                 if self._near_end.fileno() in ready:
-                    data = self._near_end.recv(4096)
+                    try:
+                        data = self._near_end.recv(4096)
+                    except ConnectionResetError:  # the harness has closed its end with bytes unread
+                        break
                     if not data:
                         break
                     self._typed += _without(data, self._input_lost.positions(len(data)))

@@ -43,19 +43,23 @@ def _obstacle_to_kvm(firmware: Firmware) -> str | None:
         return f"this host has no {_KVM_DEVICE}"
     if not os.access(_KVM_DEVICE, os.R_OK | os.W_OK):
         return f"{_KVM_DEVICE} may not be opened by this user"
-    with tempfile.TemporaryDirectory(prefix="mic-kvm-trial-") as name:
+    obstacle = trial(Accelerator("kvm", "a trial", 1.0), firmware, Deadline(_PROBE_SECONDS))
+    return None if obstacle is None else f"{_KVM_DEVICE} does not run the {firmware} firmware: {obstacle}"
+
+
+def trial(accelerator: Accelerator, firmware: Firmware, deadline: Deadline) -> str | None:
+    """Runs `firmware` with nothing to boot; None if it has run to its end, else what happened instead."""
+    with tempfile.TemporaryDirectory(prefix="mic-trial-") as name:
         empty = Path(name) / "empty.raw"
         with empty.open("wb") as file:
             file.truncate(1 << 20)
         spec = MachineSpec(empty, firmware, Attachment.VIRTIO_DISK, _PROBE_MEMORY_MIB)
         try:
-            with Machine(spec, Accelerator("kvm", "a trial", 1.0), Path(name)) as machine:
-                machine.console.await_boot("end of the firmware", [], Deadline(_PROBE_SECONDS), silence=_PROBE_SECONDS)
-        except GuestFailed as error:
-            # A firmware that has looked everywhere and found nothing to boot has run to its end.
-            if error.cause == NO_BOOTABLE_DEVICE.cause:
-                return None
-            return f"{_KVM_DEVICE} does not run the {firmware} firmware: {error.cause}"
+            with Machine(spec, accelerator, Path(name)) as machine:
+                machine.console.await_boot("end of the firmware", [], deadline, silence=deadline.seconds)
         except VerifyError as error:
-            return f"{_KVM_DEVICE} does not run the {firmware} firmware: {str(error).splitlines()[0]}"
+            # A firmware that has looked everywhere and found nothing to boot has run to its end.
+            if isinstance(error, GuestFailed) and error.cause == NO_BOOTABLE_DEVICE.cause:
+                return None
+            return str(error).splitlines()[0]
     raise AssertionError("a wait for nothing has ended")
