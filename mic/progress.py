@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -9,6 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
+
+
+def can_rewrite_lines(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal that understands escape sequences; a log or a dumb one gets plain lines."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
 @dataclass
@@ -66,11 +72,11 @@ class Progress:
         self.stream.flush()
 
     def _clear(self) -> None:
-        if self.stream.isatty():
+        if can_rewrite_lines(self.stream):
             self.stream.write("\r\x1b[K")
 
     def _show_running(self) -> None:
-        if self._running and self.stream.isatty():
+        if self._running and can_rewrite_lines(self.stream):
             elapsed = time.monotonic() - self._started
             self.stream.write(f"\r\x1b[K[{elapsed:5.1f} s] {', '.join(self._running)} ...")
             self.stream.flush()

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from mic.progress import can_rewrite_lines
 from verify.engine.events import (
     CheckBegun,
     CheckEnded,
@@ -99,8 +100,7 @@ class RunProgress:
 def shown(events_file: Path, stream: TextIO) -> Iterator[None]:
     """Shows on `stream` what is told in the events file while the block runs."""
     over = threading.Event()
-    on_terminal = stream.isatty()
-    work = _live if on_terminal else _plain
+    work = _live if can_rewrite_lines(stream) else _plain
     thread = threading.Thread(target=work, args=(EventReader(events_file), stream, over))
     thread.start()
     try:

@@ -8,6 +8,8 @@ import pty
 import select
 from pathlib import Path
 
+import pytest
+
 from tests.verify.test_report import CELL, EVENTS, outcome
 from verify.display import RunProgress, shown
 from verify.engine.events import CheckBegun, CheckEnded, Selected, tell
@@ -37,17 +39,29 @@ def test_cell_shows_what_it_is_doing() -> None:
     assert (progress.cells[CELL.id].ended, progress.cells[CELL.id].wrong) == (1, 1)
 
 
-def test_terminal_shows_the_cell_at_work(tmp_path: Path) -> None:
+def shown_on_a_terminal(file: Path, parts: tuple[str, ...]) -> str:
+    """What a terminal gets, read until all `parts` are there."""
     parent, child = pty.openpty()
-    file = tmp_path / "events"
     # The terminal stays open until it is read: closing it may throw away what is still on its way.
     still_open = os.dup(child)
     with os.fdopen(child, "w") as stream, shown(file, stream):
-        tell(file, Selected("the-cell", ("a", "b")))
-        tell(file, CheckBegun("the-cell", "a-check"))
+        for event in (Selected("the-cell", ("a", "b")), CheckBegun("the-cell", "a-check"), *EVENTS):
+            tell(file, event)
     text = ""
-    while not all(part in text for part in ("the-cell", "a-check", "0/2")):
+    while not all(part in text for part in parts):
         assert select.select([parent], [], [], 10)[0], f"the terminal shows only {text!r}"
         text += os.read(parent, 1 << 16).decode()
     os.close(still_open)
     os.close(parent)
+    return text
+
+
+def test_terminal_shows_the_cell_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b" in shown_on_a_terminal(tmp_path / "events", ("the-cell", "a-check", "0/2"))
+
+
+def test_terminal_without_escape_sequences_gets_plain_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    text = shown_on_a_terminal(tmp_path / "events", (f"{CELL.id}: reached kernel after 7.2 s",))
+    assert "\x1b" not in text
