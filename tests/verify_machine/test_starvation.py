@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+
+from mic import programs
+from verify.machine.starvation import ProcessorHunger
+
+WINDOW_SECONDS = 2.0
+SPIN = "import os; os.nice({nice}); os.sched_setaffinity(0, {{{processor}}})\nwhile True: pass"
+
+
+def verdict_on(program: str, *rivals: str) -> str | None:
+    """What the hunger of a Python program looks like after two seconds, with others beside it."""
+    with ExitStack() as running:
+        for rival in rivals:
+            running.enter_context(programs.started(sys.executable, "-c", rival))
+        process = running.enter_context(programs.started(sys.executable, "-c", program))
+        hunger = ProcessorHunger(process.pid)
+        end = time.monotonic() + WINDOW_SECONDS
+        while time.monotonic() < end:
+            hunger.sample()
+            time.sleep(0.05)
+        return hunger.starved(WINDOW_SECONDS - 0.5)
+
+
+def test_a_guest_that_gets_no_processor_is_starved() -> None:
+    processor = min(os.sched_getaffinity(0))
+    rivals = [SPIN.format(nice=0, processor=processor)] * 2
+    verdict = verdict_on(SPIN.format(nice=19, processor=processor), *rivals)
+    assert verdict is not None
+    assert verdict.startswith("the guest wanted 1.0 processors and got 0.")
+
+
+def test_a_guest_that_waits_for_something_is_not_starved() -> None:
+    assert verdict_on("import time; time.sleep(60)") is None
+
+
+def test_a_guest_that_is_gone_is_not_starved() -> None:
+    assert verdict_on("pass") is None
