@@ -34,11 +34,15 @@ KERNEL_LINES = (
 
 @dataclass(frozen=True)
 class Noise:
-    """Chances per byte: a kernel line put in before it, a typed byte lost, a shown byte lost."""
+    """Chances per byte: a kernel line put in before it, a typed byte lost, a shown byte lost.
+
+    `lost_bytes` are positions of typed bytes that are lost for certain.
+    """
 
     kernel_lines: float = 0.0
     input_lost: float = 0.0
     output_lost: float = 0.0
+    lost_bytes: tuple[int, ...] = ()
 
 
 SILENCE = Noise()
@@ -78,6 +82,8 @@ class NoisyLine:
         self._kernel_lines = _Chance(generator, noise.kernel_lines)
         self._input_lost = _Chance(generator, noise.input_lost)
         self._output_lost = _Chance(generator, noise.output_lost)
+        self._lost_bytes = noise.lost_bytes
+        self._carried = 0
         self._uptime = 10.0
         self._typed = bytearray()
         self.shown = bytearray()
@@ -110,7 +116,10 @@ class NoisyLine:
                         break
                     if not data:
                         break
-                    self._typed += _without(data, self._input_lost.positions(len(data)))
+                    lost = {position - self._carried for position in self._lost_bytes}
+                    self._carried += len(data)
+                    lost.update(self._input_lost.positions(len(data)))
+                    self._typed += _without(data, sorted(lost & set(range(len(data)))))
                 self._type()
                 # Takes no more from the harness than the terminal holds, as a serial port would.
                 wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._typed else 0)

@@ -47,6 +47,11 @@ def getty_console(
     _write_accounts(directory, accounts)
     (directory / "motd").write_text(motd)
     binds = "".join(f"mount --bind {directory}/{name} /etc/{name}\n" for name in ("passwd", "shadow", "motd"))
+    # Bound to a place the users can reach: the test's own directory is closed to them.
+    binds += "mount -t tmpfs -o mode=755 tmpfs /home\n" + "".join(
+        f"mkdir /home/{account.name}\nmount --bind {directory}/home-{account.name} /home/{account.name}\n"
+        for account in accounts
+    )
     script = directory / "getty.sh"
     script.write_text(
         "set -e\n"
@@ -70,7 +75,7 @@ def _write_accounts(directory: Path, accounts: tuple[Account, ...]) -> None:
         home = directory / f"home-{account.name}"
         home.mkdir()
         os.chown(home, 40_000 + number, 40_000)
-        passwd += f"{account.name}:x:{40_000 + number}:40000::{home}:{account.shell}\n"
+        passwd += f"{account.name}:x:{40_000 + number}:40000::/home/{account.name}:{account.shell}\n"
         secret = "" if account.no_password else account.lock + hashed
         shadow += f"{account.name}:{secret}:{account.changed_day}:0:99999:7::{account.expires_day}:\n"
     (directory / "passwd").write_text(passwd)

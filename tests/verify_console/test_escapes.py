@@ -33,7 +33,8 @@ def test_a_cursor_move_begins_a_new_line(move: bytes) -> None:
 
 
 def test_a_string_that_is_never_closed_does_not_swallow_the_next_line() -> None:
-    assert b"live login: " in stripped(b"\x1b]3008;start=0190\r\nlive login: ")
+    assert b"live login: " in stripped(b"\x1b]3008;start=0190\r\nlive login: ", b"bell\x07")
+    assert b"live login: " in stripped(b"\x1b]3008;start=0190\r\nlive login: bell\x07")
 
 
 def test_a_sequence_without_end_is_given_back_in_the_end() -> None:

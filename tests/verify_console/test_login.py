@@ -125,9 +125,23 @@ def test_noise_neither_refuses_a_right_password_nor_accepts_a_wrong_one(
 ) -> None:
     accounts = (Account("plain"),)
     with getty_console(tmp_path, accounts, noise=noise, seed=seed, motd=MOTD) as (console, _):
-        assert result_of(console, "plain") is LoginResult.ACCEPTED
+        wait_for_login_prompt(console, Deadline(WAIT_SECONDS))
+        result = log_in(console, "plain", PASSWORD, Deadline(WAIT_SECONDS), refusals=4)
+        assert result is LoginResult.ACCEPTED
         log_out(console, Deadline(WAIT_SECONDS))
         assert result_of(console, "plain", "wrong") is LoginResult.REFUSED
+
+
+def test_a_name_that_lost_a_byte_is_typed_again(tmp_path: Path) -> None:
+    with getty_console(tmp_path, (Account("plain"),), noise=Noise(lost_bytes=(2,))) as (console, _):
+        assert result_of(console, "plain") is LoginResult.ACCEPTED
+
+
+def test_a_password_that_lost_a_byte_is_typed_again_where_that_is_asked_for(tmp_path: Path) -> None:
+    noise = Noise(lost_bytes=(len("plain\r") + 2,))
+    with getty_console(tmp_path, (Account("plain"),), noise=noise) as (console, _):
+        wait_for_login_prompt(console, Deadline(WAIT_SECONDS))
+        assert log_in(console, "plain", PASSWORD, Deadline(WAIT_SECONDS), refusals=2) is LoginResult.ACCEPTED
 
 
 def test_a_prompt_covered_by_a_kernel_line_is_brought_back() -> None:

@@ -59,9 +59,10 @@ def test_a_panic_is_told_even_if_nobody_was_waiting_when_it_came() -> None:
 
 
 def test_an_oops_fails_one_wait_and_no_more() -> None:
-    with saying("echo 'BUG: unable to handle page fault'; echo ready; cat") as console:
+    with saying("echo 'BUG: unable to handle page fault'; read go; echo ready; cat") as console:
         with pytest.raises(GuestFailed, match="oops"):
             console.expect(NEVER, timeout=10)
+        console.send(b"go\n")
         assert console.expect(b"ready", timeout=10) == 0
 
 

@@ -12,7 +12,7 @@ import hashlib
 import re
 import secrets
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -24,6 +24,7 @@ _BASE64_WIDTH = 76
 _SECTION_END = "="
 # Bounds one request for lines well below the 4,095 bytes of a canonical terminal line (n_tty).
 _MOST_RANGES = 60
+_WIDEST_GAP = 8
 
 
 def new_nonce() -> str:
@@ -111,18 +112,29 @@ def go_line(nonce: str, command: Upload, stdin: Upload, kind: str) -> bytes:
     return f"g {nonce} {command.count} {stdin.count} {' '.join(sums)}\n".encode()
 
 
-def again_line(nonce: str, numbers: list[int]) -> bytes:
-    """The line that asks for some lines of the answer again; the rest is for a later request."""
+def again_line(nonce: str, numbers: Sequence[int]) -> bytes:
+    """The line that asks for some lines of the answer again, given in their order.
+
+    It may ask for some between them too, where that saves requests; what does not fit in is for a later one.
+    """
+    ranges = _ranges(numbers, gap=0)
+    gap = 1
+    while len(ranges) > _MOST_RANGES and gap <= _WIDEST_GAP:
+        ranges = _ranges(numbers, gap)
+        gap *= 2
+    script = "".join(f"{first},{last}p;" for first, last in ranges[:_MOST_RANGES])
+    return f"a {nonce} {script}\n".encode()
+
+
+def _ranges(numbers: Sequence[int], gap: int) -> list[tuple[int, int]]:
+    """The numbers as ranges; up to `gap` numbers that are not wanted may lie inside one."""
     ranges: list[tuple[int, int]] = []
     for number in numbers:
-        if ranges and ranges[-1][1] == number - 1:
+        if ranges and number <= ranges[-1][1] + 1 + gap:
             ranges[-1] = (ranges[-1][0], number)
-        elif len(ranges) < _MOST_RANGES:
-            ranges.append((number, number))
         else:
-            break
-    script = "".join(f"{first},{last}p;" for first, last in ranges)
-    return f"a {nonce} {script}\n".encode()
+            ranges.append((number, number))
+    return ranges
 
 
 @dataclass(frozen=True)

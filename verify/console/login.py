@@ -84,11 +84,13 @@ def wait_for_login_prompt(console: SerialConsole, deadline: Deadline) -> None:
     console.reached(Phase.LOGIN)
 
 
-def log_in(console: SerialConsole, user: str, password: str, deadline: Deadline) -> LoginResult:
-    """Tries `password` once for `user`; ACCEPTED means that a shell has answered.
+def log_in(console: SerialConsole, user: str, password: str, deadline: Deadline, *, refusals: int = 1) -> LoginResult:
+    """Tries `password` for `user`; ACCEPTED means that a shell has answered.
 
-    Starts from a login prompt or on the way to one. An attempt in which a byte may have been lost is made
-    again, so that a refusal is one. Raises `ConsoleLost` when nothing comes of it by the deadline, and what
+    Starts from a login prompt or on the way to one. An attempt whose name was not echoed whole, or that a
+    kernel message ran into, is made again. A password is not echoed, so a byte lost of it cannot be seen:
+    where it should be accepted, ask for more than one of `refusals`; where it should not, one try is
+    enough and more could lock the account. Raises `ConsoleLost` when nothing comes of it by the deadline, and what
     any wait on the console raises. Neither name nor password reaches an error text; the password reaches
     no log either, even if the guest should echo it.
     """
@@ -98,6 +100,9 @@ def log_in(console: SerialConsole, user: str, password: str, deadline: Deadline)
         console.reached(Phase.LOGIN)
         finding = _attempt(console, user, password, deadline)
         if finding.result is None:
+            continue
+        if finding.result is LoginResult.REFUSED and finding.certain and refusals > 1:
+            refusals -= 1
             continue
         # Twice the same, each time with noise: it is not the noise.
         if finding.certain or finding.result in suspicions:

@@ -45,7 +45,7 @@ _LONGEST_REPLY_SECONDS = 5.0
 # How long the helper may say nothing at all while it has nothing to do but answer.
 _SILENCE_SECONDS = 30.0
 _INTERRUPT_SECONDS = 1.0
-_MOST_TRIES = 200
+_MOST_VAIN_TRIES = 30
 _MARKED_CHARACTERS = 160
 _MOST_REFUSALS = 10
 _INTERRUPT = b"\x03"
@@ -193,13 +193,17 @@ class Shell:
         """Asks for lines again until the whole answer is confirmed."""
         reply = self._reply_seconds
         silence = self._silence()
-        for _ in range(_MOST_TRIES):
+        best = MOST_LINES + 1
+        vain = 0
+        while vain < _MOST_VAIN_TRIES:
             if answer.summary is not None and answer.summary.lines > MOST_LINES:
                 raise self._lost("the output of a command is too long for the console")
             outcome = answer.outcome()
             if outcome is not None:
                 return outcome
             lacking = answer.lacking
+            vain = 0 if 0 < len(lacking) < best else vain + 1
+            best = min(best, len(lacking) or best)
             # The summary that follows the lines tells that all of them are through.
             answer.summary = None
             request = again_line(answer.nonce, lacking) if lacking else b""
