@@ -12,7 +12,7 @@ import pytest
 from tests.verify_console.noisy_line import console_of
 from verify.console.serial import SerialConsole
 from verify.deadline import Deadline
-from verify.machine.failure import ConsoleLost, GuestFailed
+from verify.machine.failure import ConsoleLost, GuestFailed, MachineLost
 from verify.machine.patterns import KERNEL_OOPS, KERNEL_PANIC
 from verify.machine.phase import Phase
 
@@ -155,3 +155,10 @@ def console_settles(console: SerialConsole, text: str) -> None:
     while not any(text in line for line in console.circumstances.last_lines):
         assert not end.expired
         time.sleep(0.01)
+
+
+def test_a_log_that_cannot_be_written_is_the_hosts_fault_and_ends_every_wait() -> None:
+    with saying("read go; echo text; cat", Path("/dev/full")) as console:
+        console.send(b"go\n")
+        with pytest.raises(MachineLost, match="cannot be written: No space left"):
+            console.expect(NEVER, timeout=30)

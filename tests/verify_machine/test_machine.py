@@ -154,10 +154,14 @@ machine.launch()
 print(process_of(machine), flush=True)
 signal.pause()
 """
-    with programs.started(sys.executable, "-c", program) as harness:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    with programs.started(sys.executable, "-c", program, env=environment) as harness:
         assert harness.stdout is not None
         pid = int(harness.stdout.readline())
         assert "qemu" in Path(f"/proc/{pid}/cmdline").read_text()
+        assert list(scratch.iterdir()) == []
         harness.kill()
         end = Deadline(WAIT_SECONDS)
         while Path(f"/proc/{pid}").exists():

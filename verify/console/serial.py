@@ -100,7 +100,7 @@ class SerialConsole(_Base):
         self._leaked: list[str] = []
         self._stop_reader, self._stop_writer = socket.socketpair()
         self._watches = {watch.descriptor: watch for watch in watches}
-        self._thread = threading.Thread(target=self._pump, name="serial console", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="serial console", daemon=True)
         self._thread.start()
 
     # What has been seen
@@ -308,6 +308,15 @@ class SerialConsole(_Base):
         raise ConsoleLost("the serial line was closed", self.circumstances)
 
     # The console's thread
+
+    def _run(self) -> None:
+        try:
+            self._pump()
+        except OSError as error:
+            self._end(Ending(MachineLost, f"the console's log cannot be written: {error.strerror}"))
+        finally:
+            # Whatever else ended the reading: nobody may wait for ever.
+            self._end(Ending(ConsoleLost, "nobody reads the serial line any more"))
 
     def _pump(self) -> None:
         with selectors.DefaultSelector() as selector:

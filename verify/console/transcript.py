@@ -5,6 +5,7 @@ The raw bytes are kept by QEMU itself (the character device's `logfile=`); this 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import deque
 from pathlib import Path
@@ -88,9 +89,12 @@ class Transcript:
         """Writes out what is left; later calls change nothing."""
         if self._file is None:
             return
-        if self._unfinished:
-            self._write(self._unfinished, self._unfinished_since)
-        self._file.close()
+        # A log that cannot be written has been told when it happened, and is no reason to stop tidying up.
+        with contextlib.suppress(OSError):
+            if self._unfinished:
+                self._write(self._unfinished, self._unfinished_since)
+        with contextlib.suppress(OSError):
+            self._file.close()
         self._file = None
 
     def _write(self, line: str, seconds: float) -> None:

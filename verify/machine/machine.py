@@ -182,8 +182,9 @@ class Machine:
         self.evidence.mkdir(parents=True, exist_ok=True)
         command = f"{shlex.join(self.command_line)}\n"
         (self.evidence / "qemu-command.txt").write_text(command)
-        # QEMU's temporary layers: unlinked as soon as they are open, but they need a place.
-        temporary = self._resources.enter_context(tempfile.TemporaryDirectory(prefix="mic-machine-"))
+        # QEMU's temporary layers need a place until they are open.
+        self._layers = tempfile.TemporaryDirectory(prefix="mic-machine-")
+        self._resources.enter_context(self._layers)
         ours, theirs = zip(*(self._socket_pair() for _ in range(3)), strict=True)
         serial, firmware, control = (str(end.fileno()) for end in theirs)
         channels = [
@@ -204,7 +205,7 @@ class Machine:
                 *channels,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "TMPDIR": temporary},
+                env={**os.environ, "TMPDIR": self._layers.name},
                 pass_fds=[end.fileno() for end in theirs],
             )
         )
@@ -245,6 +246,8 @@ class Machine:
         )
         try:
             self._qmp = QmpSession(control, self._on_event)
+            # All are open now: without their names nothing is left even if we are killed.
+            self._layers.cleanup()
             self._qmp.execute("cont")
         except QmpError as error:
             raise self._launch_failure(process, error) from error
