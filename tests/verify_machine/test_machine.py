@@ -221,9 +221,9 @@ def test_a_firmware_that_runs_passes_its_trial(firmware: Firmware) -> None:
 
 def test_a_firmware_that_does_not_get_on_fails_its_trial() -> None:
     # UEFI under TCG needs seconds: a tenth of one is a machine that hangs.
-    assert trial(TCG, Firmware.UEFI, Deadline(0.1)) == (
-        "no end of the firmware after 0 s (phase firmware, 0.1 s after the start)"
-    )
+    obstacle = trial(TCG, Firmware.UEFI, Deadline(0.1))
+    assert obstacle is not None
+    assert obstacle.startswith("no end of the firmware after 0 s (phase firmware")
 
 
 def process_of(machine: Machine) -> int:

@@ -7,7 +7,6 @@ same thread watches everything else that can end a guest, so that a wait never o
 
 from __future__ import annotations
 
-import codecs
 import math
 import re
 import selectors
@@ -23,12 +22,11 @@ from typing import TYPE_CHECKING
 import pexpect
 from pexpect.spawnbase import SpawnBase
 
-from verify.console.escapes import EscapeStripper
-from verify.console.transcript import Transcript
+from verify.console.observer import ConsoleObserver
 from verify.deadline import Deadline
 from verify.machine.failure import Circumstances, ConsoleLost, Ending, GuestFailed, MachineLost
-from verify.machine.patterns import BadPattern, PatternScanner
-from verify.machine.phase import Phase, PhaseTracker
+from verify.machine.patterns import BadPattern
+from verify.machine.phase import Phase
 from verify.machine.starvation import ProcessorHunger
 
 if TYPE_CHECKING:
@@ -39,13 +37,7 @@ else:
 _CHUNK_BYTES = 65536
 _TICK_SECONDS = 1.0
 _SEND_SECONDS = 30.0
-_LINES_IN_ERRORS = 15
 _ANYTHING = re.compile(rb"(?s).+")
-# Lines that repeat while a boot waits; they prove that it lives, not that it gets on.
-_WAITING_LINE = re.compile(
-    r"A (start|stop) job is running for|\d+ jobs? (is|are) running|dracut-initqueue.*(timeout|Timed out)"
-)
-_WORD = re.compile(r"\w")
 
 
 @dataclass(frozen=True)
@@ -84,18 +76,10 @@ class SerialConsole(_Base):
         self.time_scale = time_scale
         self.line = line
         line.setblocking(False)
-        self._start = self._progress_at = time.monotonic()
-        self._waits_for = ""
-        self._transcript = Transcript(log)
-        self._firmware = Transcript()
-        self._scanner = PatternScanner()
-        self._phases = PhaseTracker()
-        self._stripper = EscapeStripper()
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._observer = ConsoleObserver(log, hunger)
         self._hunger = hunger
         self._changed = threading.Condition()
         self._incoming = bytearray()
-        self._alarm: GuestFailed | MachineLost | None = None
         self._ending: GuestFailed | MachineLost | ConsoleLost | None = None
         self._leaked: list[str] = []
         self._stop_reader, self._stop_writer = socket.socketpair()
@@ -107,35 +91,35 @@ class SerialConsole(_Base):
 
     @property
     def phase(self) -> Phase:
-        return self._phases.phase
+        return self._observer.phases.phase
 
     @property
     def phase_times(self) -> Mapping[Phase, float]:
         """Seconds from the start at which each phase was reached."""
         with self._changed:
-            return self._phases.times
+            return self._observer.phases.times
 
     @property
     def seconds(self) -> float:
         """Seconds since the start."""
-        return time.monotonic() - self._start
+        return self._observer.seconds
 
     @property
     def quiet_seconds(self) -> float:
         """Seconds since the console last said something new."""
-        return time.monotonic() - self._progress_at
+        return self._observer.quiet_seconds
 
     @property
     def circumstances(self) -> Circumstances:
         """Phase, time and the last lines of the console, for an error message."""
         with self._changed:
-            return Circumstances(self.phase, self.seconds, self._transcript.last_lines(_LINES_IN_ERRORS))
+            return self._observer.circumstances
 
     @property
     def unfinished_line(self) -> str:
         """The line that has not ended: where a prompt waits for an answer."""
         with self._changed:
-            return self._transcript.unfinished
+            return self._observer.transcript.unfinished
 
     @property
     def leaked_secrets(self) -> tuple[str, ...]:
@@ -145,28 +129,28 @@ class SerialConsole(_Base):
     def observe_firmware(self, data: bytes) -> None:
         """Takes what the firmware said on its debug port; counts as evidence like the console itself."""
         with self._changed:
-            for line in self._firmware.add(data.decode(errors="replace"), self.seconds):
-                self._judge(line, ended=True)
+            self._observer.take_firmware(data)
+            self._note_fatal_alarm()
             self._changed.notify_all()
 
     def reached(self, phase: Phase) -> None:
         """Takes note of a phase that showed itself in another way than by a line of its own."""
         with self._changed:
-            self._phases.advance(phase, self.seconds)
+            self._observer.phases.advance(phase, self.seconds)
 
     def restart_clock(self) -> None:
         """Makes this moment the start: the first instruction of the guest."""
-        self._start = self._progress_at = time.monotonic()
+        self._observer.restart_clock()
 
     def mark(self, text: str) -> None:
         """Writes a line into the transcript, to find one's way later."""
         with self._changed:
-            self._transcript.mark(text, self.seconds)
+            self._observer.transcript.mark(text, self.seconds)
 
     @contextmanager
     def tolerating(self, *patterns: BadPattern) -> Iterator[None]:
         """Lets bad patterns pass while the block runs."""
-        with self._scanner.tolerating(*patterns):
+        with self._observer.scanner.tolerating(*patterns):
             yield
 
     # Waiting
@@ -180,8 +164,8 @@ class SerialConsole(_Base):
         end = None if limit is None else time.monotonic() + limit
         with self._changed:
             while True:
-                if self._alarm is not None:
-                    alarm, self._alarm = self._alarm, None
+                if self._observer.alarm is not None:
+                    alarm, self._observer.alarm = self._observer.alarm, None
                     raise alarm
                 if self._incoming:
                     data = bytes(self._incoming[:size])
@@ -248,12 +232,8 @@ class SerialConsole(_Base):
 
     def stuck(self, what: str, seconds: float) -> GuestFailed | MachineLost:
         """The error for a guest that does not get on: its own fault, unless the host starved it."""
-        if self._waits_for:
-            what = f"{what}; it waits: {self._waits_for}"
-        starved = self._hunger.starved(seconds) if self._hunger is not None else None
-        if starved is not None:
-            return MachineLost(f"{what}; {starved}", self.circumstances)
-        return GuestFailed(what, self.circumstances)
+        with self._changed:
+            return self._observer.stuck(what, seconds)
 
     # Sending
 
@@ -279,13 +259,13 @@ class SerialConsole(_Base):
     def guarding(self, secret: str) -> Iterator[None]:
         """Masks `secret` in the transcript while the block runs, should the guest echo it."""
         with self._changed:
-            self._transcript.guard(secret)
+            self._observer.transcript.guard(secret)
         try:
             yield
         finally:
             with self._changed:
-                self._transcript.guard(None)
-                if self._transcript.secret_seen:
+                self._observer.transcript.guard(None)
+                if self._observer.transcript.secret_seen:
                     self._leaked.append(secret)
 
     def close(self) -> None:
@@ -297,7 +277,7 @@ class SerialConsole(_Base):
         self._thread.join()
         self._stop_reader.close()
         self.line.close()
-        self._transcript.close()
+        self._observer.transcript.close()
 
     def _raise_ending(self) -> None:
         """The line is gone; waits for the thread to learn why."""
@@ -360,39 +340,15 @@ class SerialConsole(_Base):
             self._take(data)
 
     def _take(self, data: bytes) -> None:
-        text = self._stripper.feed(data)
         with self._changed:
-            unfinished_before = self._transcript.unfinished
-            for line in self._transcript.add(self._decoder.decode(text), self.seconds):
-                self._judge(line, ended=True)
-            unfinished = self._transcript.unfinished
-            if unfinished and unfinished != unfinished_before:
-                self._judge(unfinished, ended=False)
-            self._incoming += text
+            self._incoming += self._observer.take(data)
+            self._note_fatal_alarm()
             self._changed.notify_all()
 
-    def _judge(self, line: str, *, ended: bool) -> None:
-        waiting = _WAITING_LINE.search(line)
-        if waiting is not None:
-            self._waits_for = line.strip()
-        elif _WORD.search(line):
-            self._progress_at = time.monotonic()
-            self._waits_for = ""
-        bad = self._scanner.scan(line, self.phase, ended=ended)
-        if bad is not None and self._ending is None:
-            self._sound(bad)
-        self._phases.observe(line, self.seconds)
-
-    def _sound(self, bad: BadPattern) -> None:
-        starved = None
-        if bad.starvation and self._hunger is not None:
-            starved = self._hunger.starved(60)
-        if starved is None:
-            self._alarm = GuestFailed(bad.cause, self.circumstances)
-        else:
-            self._alarm = MachineLost(f"{bad.cause}; {starved}", self.circumstances)
-        if bad.fatal:
-            self._ending = self._alarm
+    def _note_fatal_alarm(self) -> None:
+        """After a fatal alarm every wait fails with it, not only the next."""
+        if self._observer.fatal and self._ending is None:
+            self._ending = self._observer.alarm
 
     def _end(self, ending: Ending) -> None:
         with self._changed:

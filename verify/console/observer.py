@@ -1,0 +1,112 @@
+"""What the lines of a console mean: how far the boot is, whether it gets on, what has gone wrong.
+
+No thread and no wait in here: `SerialConsole` hands the bytes over and guards against two at once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import time
+from pathlib import Path
+
+from verify.console.escapes import EscapeStripper
+from verify.console.transcript import Transcript
+from verify.machine.failure import Circumstances, GuestFailed, MachineLost
+from verify.machine.patterns import BadPattern, PatternScanner
+from verify.machine.phase import PhaseTracker
+from verify.machine.starvation import ProcessorHunger
+
+_LINES_IN_ERRORS = 15
+_STARVATION_SECONDS = 60.0
+# Lines that repeat while a boot waits; they prove that it lives, not that it gets on.
+_WAITING_LINE = re.compile(
+    r"A (start|stop) job is running for|\d+ jobs? (is|are) running|dracut-initqueue.*(timeout|Timed out)"
+)
+_WORD = re.compile(r"\w")
+
+
+class ConsoleObserver:
+    """Reads the meaning off a console.
+
+    `alarm` is the bad news that has not been told yet; `fatal` says that nothing good can follow it.
+    """
+
+    def __init__(self, log: Path | None, hunger: ProcessorHunger | None) -> None:
+        self.transcript = Transcript(log)
+        self.scanner = PatternScanner()
+        self.phases = PhaseTracker()
+        self.alarm: GuestFailed | MachineLost | None = None
+        self.fatal = False
+        self._firmware = Transcript()
+        self._stripper = EscapeStripper()
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._hunger = hunger
+        self._start = self._progress_at = time.monotonic()
+        self._waits_for = ""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    @property
+    def quiet_seconds(self) -> float:
+        """Seconds since the console last said something new."""
+        return time.monotonic() - self._progress_at
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """Phase, time and the last lines of the console, for an error message."""
+        last_lines = self.transcript.last_lines(_LINES_IN_ERRORS)
+        return Circumstances(self.phases.phase, self.seconds, last_lines)
+
+    def restart_clock(self) -> None:
+        """Makes this moment the start."""
+        self._start = self._progress_at = time.monotonic()
+
+    def take(self, data: bytes) -> bytes:
+        """Takes what the console said; returns it without escape sequences."""
+        text = self._stripper.feed(data)
+        unfinished_before = self.transcript.unfinished
+        for line in self.transcript.add(self._decoder.decode(text), self.seconds):
+            self._judge(line, ended=True)
+        unfinished = self.transcript.unfinished
+        if unfinished and unfinished != unfinished_before:
+            self._judge(unfinished, ended=False)
+        return text
+
+    def take_firmware(self, data: bytes) -> None:
+        """Takes what the firmware said on its debug port."""
+        for line in self._firmware.add(data.decode(errors="replace"), self.seconds):
+            self._judge(line, ended=True)
+
+    def stuck(self, what: str, seconds: float) -> GuestFailed | MachineLost:
+        """The error for a guest that did not get on for `seconds`: its own fault, unless it was starved."""
+        if self._waits_for:
+            what = f"{what}; it waits: {self._waits_for}"
+        return self._blamed(what, seconds)
+
+    def _judge(self, line: str, *, ended: bool) -> None:
+        if _WAITING_LINE.search(line):
+            self._waits_for = line.strip()
+        elif _WORD.search(line):
+            self._progress_at = time.monotonic()
+            self._waits_for = ""
+        bad = self.scanner.scan(line, self.phases.phase, ended=ended)
+        if bad is not None and not self.fatal:
+            self._sound(bad)
+        self.phases.observe(line, self.seconds)
+
+    def _sound(self, bad: BadPattern) -> None:
+        if bad.starvation:
+            self.alarm = self._blamed(bad.cause, _STARVATION_SECONDS)
+        else:
+            self.alarm = GuestFailed(bad.cause, self.circumstances)
+        self.fatal = bad.fatal
+
+    def _blamed(self, what: str, seconds: float) -> GuestFailed | MachineLost:
+        starved = self._hunger.starved(seconds) if self._hunger is not None else None
+        if starved is not None:
+            return MachineLost(f"{what}; {starved}", self.circumstances)
+        return GuestFailed(what, self.circumstances)
