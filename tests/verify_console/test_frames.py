@@ -34,7 +34,7 @@ def frames_of(outcome: Outcome, nonce: str = NONCE) -> list[str]:
     lines = [f"{nonce}={outcome.exit_code}", *wrapped(outcome.stdout), "=", *wrapped(outcome.stderr), "="]
     checksum = checksums("".join(f"{line}\n" for line in lines).encode(), "sha256sum")
     numbered = [f"%{nonce} l {number:05d}:{line}" for number, line in enumerate(lines, start=1)]
-    return [*numbered, f"%{nonce} s {len(lines)} {checksum}"]
+    return [*numbered, f"%{nonce} s {len(lines):05d} {checksum}"]
 
 
 def answer_from(frames: list[str]) -> Answer:
@@ -78,6 +78,11 @@ def test_lost_lines_are_named_and_their_arrival_completes_the_answer(outcome: Ou
 def test_an_answer_to_another_request_is_not_taken() -> None:
     stale = frames_of(Outcome(0, b"old", b""), nonce="zzzz9999")
     assert not any(answer_from([]).take(frame) for frame in stale)
+
+
+def test_a_summary_that_lost_a_digit_is_no_summary() -> None:
+    answer = answer_from([])
+    assert not answer.take(f"%{NONCE} s 1234 {'0' * 64}")
 
 
 def test_two_versions_of_a_line_are_both_distrusted() -> None:

@@ -160,6 +160,13 @@ def test_an_answer_that_cannot_be_written_down_is_an_error_not_a_short_answer(tm
             shell.run("head -c 18000 /dev/zero")
 
 
+def test_output_that_cannot_be_numbered_is_an_error_and_the_shell_lives_on() -> None:
+    with login_shell("dash") as (console, _, _), opened(console) as shell:
+        with pytest.raises(ConsoleLost, match="too long for the console"):
+            shell.run("head -c 6000000 /dev/zero")
+        assert shell.run("echo alive").text == "alive"
+
+
 def test_no_shell_at_all_is_told_by_the_deadline() -> None:
     with (
         console_of(["sh", "-c", "trap '' INT; while :; do cat; done"]) as (console, _),

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 NONCE_LENGTH = 8
-MOST_LINES = 99_999
 _NONCE_LETTERS = string.ascii_lowercase + string.digits
 # base64(1) of coreutils and of busybox both wrap at 76.
 _BASE64_WIDTH = 76
@@ -154,9 +153,18 @@ class Outcome:
     stderr: bytes
 
 
-_SUMMARY = re.compile(r"s (\d{1,9}) ([0-9a-f]{64}|\d{1,10}-\d{1,12})")
+_SUMMARY = re.compile(r"s (\d{5}) ([0-9a-f]{64}|\d{1,10}-\d{1,12})")
 _ANSWER_LINE = re.compile(r"l (\d{5}):([A-Za-z0-9+/=]+)")
 _MISSING = re.compile(r"n ([ci])((?: \d{5})+)")
+# Frames of one letter, and the attribute of an answer that each sets.
+_SIGNALS = {
+    "k": "running",
+    "b": "refused",
+    "f": "unwritten",
+    "o": "too_long",
+    "v": "echoed",
+    "m": "reported",
+}
 
 
 @dataclass
@@ -168,6 +176,7 @@ class Answer:
     running: bool = False
     refused: bool = False
     unwritten: bool = False
+    too_long: bool = False
     echoed: bool = False
     summary: Summary | None = None
     reported: bool = False
@@ -186,16 +195,8 @@ class Answer:
             self.summary = Summary(int(match[1]), match[2])
         elif match := _MISSING.fullmatch(body):
             self._missing.setdefault(match[1], set()).update(map(int, match[2].split()))
-        elif body == "m":
-            self.reported = True
-        elif body == "k":
-            self.running = True
-        elif body == "b":
-            self.refused = True
-        elif body == "f":
-            self.unwritten = True
-        elif body == "v":
-            self.echoed = True
+        elif body in _SIGNALS:
+            setattr(self, _SIGNALS[body], True)
         else:
             return False
         return True
@@ -220,8 +221,13 @@ class Answer:
         """The numbers of lines that have not arrived whole; empty before the summary is known."""
         if self.summary is None:
             return []
-        count = min(self.summary.lines, MOST_LINES)
+        count = self.summary.lines
         return [number for number in range(1, count + 1) if not self._plausible(number, count)]
+
+    @property
+    def held(self) -> int:
+        """How many lines have arrived in a shape that may be whole."""
+        return len(self._lines)
 
     def _plausible(self, number: int, count: int) -> bool:
         text = self._lines.get(number)

@@ -17,7 +17,7 @@
 #   b  the checksum does not fit
 #   k  the command runs                           l INDEX:DATA  one line of the answer
 #   s LINES SUM  the answer is complete           v  echo
-#   f  the answer could not be written down       (no room in the directory)
+#   f  the answer could not be written down       o  the answer has too many lines to number
 # The answer: "NONCE=EXITCODE", standard output in base64, "=", standard error in base64, "=".
 d=$1 t=$2 m=$3 w=$4
 cd "$w" 2>/dev/null || cd /
@@ -114,14 +114,16 @@ answer() {
   done <"$d/r"
   if [ $k -ge 60 ]; then
     k=$(grep -c '' "$d/r")
-    [ $k -gt 99999 ] || lines '61,$p'
+    [ $k -gt 99999 ] && { l=o; return; }
+    lines '61,$p'
   fi
-  l="$k $z"
+  pad $k
+  l="s $y $z"
   tell
 }
 
 # How the last command ended; said twice, because a lost one costs a wait.
-tell() { if [ "$l" ]; then say "$n s $l"; else say "$n f"; fi; }
+tell() { say "$n $l"; }
 
 go() {
   [ "$n" = "$r" ] && { tell; return; }
@@ -138,7 +140,7 @@ go() {
   fi
   say "$n k"
   forget
-  r=$n l=
+  r=$n l=f
   perform && answer
   tell
 }

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import Self
 
 from verify.console.frames import (
-    MOST_LINES,
     Answer,
     Outcome,
     Upload,
@@ -193,17 +192,15 @@ class Shell:
         """Asks for lines again until the whole answer is confirmed."""
         reply = self._reply_seconds
         silence = self._silence()
-        best = MOST_LINES + 1
+        held = 0
         vain = 0
         while vain < _MOST_VAIN_TRIES:
-            if answer.summary is not None and answer.summary.lines > MOST_LINES:
-                raise self._lost("the output of a command is too long for the console")
             outcome = answer.outcome()
             if outcome is not None:
                 return outcome
             lacking = answer.lacking
-            vain = 0 if 0 < len(lacking) < best else vain + 1
-            best = min(best, len(lacking) or best)
+            vain = 0 if answer.held > held else vain + 1
+            held = answer.held
             # The summary that follows the lines tells that all of them are through.
             answer.summary = None
             request = again_line(answer.nonce, lacking) if lacking else b""
@@ -233,6 +230,8 @@ class Shell:
                 quiet = Deadline(seconds)
             if answer.unwritten:
                 raise self._lost("the guest has no room to write an answer down")
+            if answer.too_long:
+                raise self._lost("the output of a command is too long for the console")
             if answer.summary is not None or answer.refused or answer.reported or answer.echoed:
                 return True
             if answer.running and heard:
