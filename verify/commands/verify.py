@@ -1,0 +1,43 @@
+"""`mic verify`: boots a live ISO and proves what the configuration asked for."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class FirmwareName(Enum):
+    """What the machine starts with."""
+
+    UEFI = "uefi"
+    BIOS = "bios"
+
+
+def verify(
+    medium: Annotated[Path, typer.Argument(help="The live ISO.", show_default=False)],
+    config_file: Annotated[Path, typer.Option(help="The configuration it was made with: what it has to be.")],
+    firmware: Annotated[
+        list[FirmwareName] | None,
+        typer.Option(help="Firmware to boot with; repeatable; both if not given.", show_default=False),
+    ] = None,
+    report_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where the report goes; NAME-report beside the ISO if not given.", show_default=False),
+    ] = None,
+    keyword: Annotated[str | None, typer.Option("-k", help="Only checks whose name matches, as for pytest.")] = None,
+    processes: Annotated[int | None, typer.Option("-n", help="How many machines run side by side.")] = None,
+) -> None:
+    """Boots a live ISO and proves what the configuration asked for.
+
+    Exit code 0: it is. 1: the medium is wrong. 75: the harness or this host could not find out. 2: usage.
+    """
+    from verify.machine.firmware import Firmware
+    from verify.run import verify
+
+    report = report_dir or medium.with_name(f"{medium.stem}-report")
+    firmwares = [Firmware(name.value) for name in firmware or list(FirmwareName)]
+    sys.exit(verify(medium, config_file, firmwares, report, keyword=keyword, processes=processes))
