@@ -23,19 +23,24 @@ _OVERHEAD_MIB = 256
 
 @dataclass(frozen=True)
 class MachineCell:
-    """Medium x firmware x attachment x memory: one machine, booted once."""
+    """Medium x firmware x attachment x memory: one machine, booted once.
+
+    `boot` tells apart the boots of one medium in one machine, where a run makes several (`verify.soak`).
+    """
 
     firmware: Firmware
     attachment: Attachment = Attachment.CDROM
     memory_mib: int = 1536
     cpus: int = 1
     other_disks: tuple[Path, ...] = ()
+    boot: int | None = None
 
     @property
     def id(self) -> str:
         """Names the cell in reports and in ``-k``; unique within a plan."""
         disks = f"-{len(self.other_disks)}disk" if self.other_disks else ""
-        return f"{self.firmware.value}-{self.attachment.value}-{self.memory_mib}mib-{self.cpus}cpu{disks}"
+        boot = "" if self.boot is None else f"-boot{self.boot:03d}"
+        return f"{self.firmware.value}-{self.attachment.value}-{self.memory_mib}mib-{self.cpus}cpu{disks}{boot}"
 
     def spec(self, medium: Path) -> MachineSpec:
         """The machine of this cell, with `medium` attached."""
