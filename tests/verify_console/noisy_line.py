@@ -198,7 +198,7 @@ def console_of(
 
 @contextmanager
 def login_shell(
-    name: str, *, noise: Noise = SILENCE, seed: int = 1, log: Path | None = None
+    name: str, *, noise: Noise = SILENCE, seed: int = 1, log: Path | None = None, time_scale: float = 1.0
 ) -> Iterator[tuple[SerialConsole, NoisyLine, Path]]:
     """A fresh login shell ("dash", "bash", "busybox") in a home of its own, which is yielded too."""
     directory = Path(tempfile.mkdtemp(prefix="mic-login-shell-"))
@@ -214,7 +214,10 @@ def login_shell(
         environment["PATH"] = str(applets)
         command = [str(applets / "sh"), "-l", "-i"]
     try:
-        with console_of(command, noise=noise, seed=seed, environment=environment, log=log) as (console, line):
+        with console_of(command, noise=noise, seed=seed, environment=environment, log=log, time_scale=time_scale) as (
+            console,
+            line,
+        ):
             yield console, line, directory
     finally:
         shutil.rmtree(directory)

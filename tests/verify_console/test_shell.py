@@ -86,6 +86,11 @@ def test_a_command_that_hangs_is_ended_and_the_shell_lives_on(guest: Guest) -> N
         assert shell.run("echo alive").stdout == b"alive\n"
 
 
+def test_a_slow_machine_gets_more_time_for_a_command() -> None:
+    with login_shell("dash", time_scale=4.0) as (console, _, _), opened(console) as shell:
+        assert shell.run("sleep 1; echo done", timeout=0.5).stdout == b"done\n"
+
+
 def test_nothing_is_left_behind(guest: Guest) -> None:
     console, _, home = guest
     console.send(b" stty -a; echo mark-$((1+1))\n")

@@ -101,9 +101,9 @@ class Shell:
         It runs without a terminal, in the directory and with the umask of the login. `stdin` may hold
         secrets: it is never shown, and no file of it stays. The command itself is shown in the transcript.
         Output goes through memory of the guest and, in base64, into the raw serial log; more than 5 MB is
-        an error. Raises `CommandTimedOut` after `timeout` seconds (the command is
-        ended and the shell lives on), `ConsoleLost` when no answer can be confirmed, and what any wait on
-        the console raises.
+        an error. Raises `CommandTimedOut` after `timeout` seconds of a KVM machine, stretched by the console's
+        time scale (the command is ended and the shell lives on), `ConsoleLost` when no answer can be confirmed,
+        and what any wait on the console raises.
         """
         begin = time.monotonic()
         self._console.mark(f"$ {_shortened(command)}")
@@ -170,7 +170,7 @@ class Shell:
 
     def _await_end(self, answer: Answer, command: str, timeout: float) -> None:
         """Waits for the summary that ends an answer; ends the command after its time."""
-        end = Deadline(timeout)
+        end = Deadline(timeout * self._console.time_scale)
         reply = self._reply_seconds
         while answer.summary is None and not end.expired:
             if not self._listen(answer, min(reply, end.remaining)):
@@ -186,7 +186,7 @@ class Shell:
             self._console.send(b"\n" + query_line(answer.nonce))
             # Each ^C empties the terminal's input, so it needs time to be answered.
             self._listen(answer, _INTERRUPT_SECONDS * self._console.time_scale)
-        raise CommandTimedOut(f"still running after {timeout:g} s: {command}", self._console.circumstances)
+        raise CommandTimedOut(f"still running after {end.seconds:g} s: {command}", self._console.circumstances)
 
     def _collect(self, answer: Answer) -> Outcome:
         """Asks for lines again until the whole answer is confirmed."""
