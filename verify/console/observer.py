@@ -10,6 +10,7 @@ import re
 import time
 from pathlib import Path
 
+from verify.console.asciicast import Asciicast
 from verify.console.escapes import EscapeStripper
 from verify.console.transcript import Transcript
 from verify.machine.failure import Circumstances, GuestFailed, MachineLost
@@ -32,8 +33,9 @@ class ConsoleObserver:
     `alarm` is the bad news that has not been told yet; `fatal` says that nothing good can follow it.
     """
 
-    def __init__(self, log: Path | None, hunger: ProcessorHunger | None) -> None:
+    def __init__(self, log: Path | None, cast: Path | None, hunger: ProcessorHunger | None) -> None:
         self.transcript = Transcript(log)
+        self._cast = None if cast is None else Asciicast(cast, cast.parent.name)
         self.scanner = PatternScanner()
         self.phases = PhaseTracker()
         self.alarm: GuestFailed | MachineLost | None = None
@@ -65,8 +67,28 @@ class ConsoleObserver:
         """Makes this moment the start."""
         self._start = self._progress_at = time.monotonic()
 
+    def mark(self, text: str) -> None:
+        """Writes a line of the harness's own into the records."""
+        self.transcript.mark(text, self.seconds)
+        if self._cast is not None:
+            self._cast.mark(text, self.seconds)
+
+    def guard(self, secret: str | None) -> None:
+        """From now on masks `secret` in the records, should the guest echo it; None ends that."""
+        self.transcript.guard(secret)
+        if self._cast is not None:
+            self._cast.guard(secret)
+
+    def close(self) -> None:
+        """Writes out what is left of the records."""
+        self.transcript.close()
+        if self._cast is not None:
+            self._cast.close()
+
     def take(self, data: bytes) -> bytes:
         """Takes what the console said; returns it without escape sequences."""
+        if self._cast is not None:
+            self._cast.add(data, self.seconds)
         text = self._stripper.feed(data)
         unfinished_before = self.transcript.unfinished
         for line in self.transcript.add(self._decoder.decode(text), self.seconds):

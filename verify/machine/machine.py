@@ -52,7 +52,7 @@ class Machine:
     """A machine that boots `spec.medium`; a context manager, launched on entry and gone on exit.
 
     `evidence` is a directory that gets serial.log (raw), serial-timed.log (text, with seconds since the
-    first instruction), firmware.log (SeaBIOS's debug output), qemu.log and qemu-command.txt.
+    first instruction), console.cast (asciicast v2), firmware.log (SeaBIOS's debug output), qemu.log and qemu-command.txt.
     """
 
     def __init__(self, spec: MachineSpec, accelerator: Accelerator, evidence: Path) -> None:
@@ -237,6 +237,7 @@ class Machine:
             serial,
             time_scale=self.accelerator.time_scale,
             log=self.evidence / "serial-timed.log",
+            cast=self.evidence / "console.cast",
             hunger=ProcessorHunger(process.pid),
             watches=(
                 Watch(firmware.fileno(), lambda: self._on_firmware(firmware)),
