@@ -101,6 +101,12 @@ class SerialConsole(_Base):
             return self._observer.phases.times
 
     @property
+    def phase_delays(self) -> Mapping[Phase, float]:
+        """How long (seconds) the host had kept the guest waiting when it reached each phase, where that is known."""
+        with self._changed:
+            return self._observer.phase_delays
+
+    @property
     def seconds(self) -> float:
         """Seconds since the start."""
         return self._observer.seconds
@@ -137,7 +143,7 @@ class SerialConsole(_Base):
     def reached(self, phase: Phase) -> None:
         """Takes note of a phase that showed itself in another way than by a line of its own."""
         with self._changed:
-            self._observer.phases.advance(phase, self.seconds)
+            self._observer.reached(phase)
 
     def restart_clock(self) -> None:
         """Makes this moment the start: the first instruction of the guest."""

@@ -90,6 +90,11 @@ class Machine:
         """Seconds from the first instruction to each phase that was seen."""
         return self.console.phase_times
 
+    @property
+    def phase_delays(self) -> Mapping[Phase, float]:
+        """How long (seconds) this host had kept the guest waiting for a processor when it reached each phase."""
+        return self.console.phase_delays
+
     def __enter__(self) -> Self:
         self.launch()
         return self

@@ -1,0 +1,54 @@
+"""What kind of host a machine ran on: boot times are only comparable within one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from verify.machine.machine import Machine
+from verify.verdict import VerifyError
+
+
+@dataclass(frozen=True)
+class HostClass:
+    """The processor's model, the accelerator, how many processors QEMU may use, and QEMU's version."""
+
+    cpu: str
+    accelerator: str
+    cores: int
+    qemu: str
+
+    @property
+    def key(self) -> str:
+        """Names the class, in a baseline and to people."""
+        return f"{self.cpu}, {self.cores} core{'s' if self.cores != 1 else ''}, QEMU {self.qemu} with {self.accelerator}"
+
+
+def host_class(machine: Machine) -> HostClass:
+    """The class of this host, for a machine that runs."""
+    return HostClass(
+        cpu=cpu_model(Path("/proc/cpuinfo").read_text()),
+        accelerator=machine.accelerator.name,
+        cores=len(os.sched_getaffinity(0)),
+        qemu=_qemu_version(machine),
+    )
+
+
+def cpu_model(cpuinfo: str) -> str:
+    """The first model that /proc/cpuinfo names (proc_cpuinfo(5)); "unknown" where it names none, as on ARM."""
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return " ".join(value.split())
+    return "unknown"
+
+
+def _qemu_version(machine: Machine) -> str:
+    """By query-version (qapi/control.json); "unknown" when QEMU is gone already."""
+    try:
+        answer = machine.qmp("query-version")
+    except VerifyError:
+        return "unknown"
+    version = answer["qemu"] if isinstance(answer, dict) else {}
+    return ".".join(str(version[part]) for part in ("major", "minor", "micro"))
