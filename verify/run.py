@@ -25,7 +25,10 @@ from verify.machine.firmware import Firmware
 from verify.machine.spec import Attachment
 from verify.medium import open_medium
 from verify.plan import MachineCell, Plan, machines_side_by_side
-from verify.report.model import Report, cell_reports
+from verify.report.baseline import Baseline
+from verify.report.boot_time import with_boot_times
+from verify.report.junit import render_junit
+from verify.report.model import CellReport, Report, cell_reports
 from verify.report.page import render_page
 from verify.report.summary import summary
 
@@ -43,6 +46,28 @@ class MachineOptions:
     other_disks: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Boot times of earlier runs: which file to compare with, how many times as long is too long, which to update.
+
+    Without a tolerance a comparison informs and decides nothing.
+    """
+
+    baseline: Path | None = None
+    tolerance: float | None = None
+    update: Path | None = None
+
+    def read(self) -> Baseline | None:
+        """Raises `UserError` when the file is no baseline."""
+        return None if self.baseline is None else Baseline.read(self.baseline)
+
+    def keep(self, report: Report) -> None:
+        """Writes the run's boot times into the file to update."""
+        if self.update is not None:
+            before = Baseline.read(self.update) if self.update.exists() else Baseline({})
+            before.updated(report.cells).write(self.update)
+
+
 def verify(
     medium: Path,
     config_file: Path,
@@ -53,6 +78,7 @@ def verify(
     processes: int | None = None,
     attachments: Sequence[Attachment] = (Attachment.CDROM,),
     options: MachineOptions = MachineOptions(),
+    comparison: Comparison = Comparison(),
 ) -> int:
     """Verifies a medium against its configuration; returns the exit code.
 
@@ -67,12 +93,19 @@ def verify(
         for attachment in dict.fromkeys(attachments)
     )
     plan = Plan(medium.absolute(), config_file.absolute(), report_dir.absolute(), cells)
-    return run_plan(plan, keyword=keyword, processes=processes)
+    return run_plan(plan, keyword=keyword, processes=processes, comparison=comparison)
 
 
-def run_plan(plan: Plan, *, keyword: str | None = None, processes: int | None = None) -> int:
+def run_plan(
+    plan: Plan,
+    *,
+    keyword: str | None = None,
+    processes: int | None = None,
+    comparison: Comparison = Comparison(),
+) -> int:
     """Runs the cells of a plan and writes the report; returns the exit code, as `verify` does."""
     _check_inputs(plan)
+    baseline = comparison.read()
     _prepare(plan)
     processes = processes or machines_side_by_side(plan.cells)
     begun = time.time()
@@ -80,15 +113,19 @@ def run_plan(plan: Plan, *, keyword: str | None = None, processes: int | None = 
         pytest_code = _run_pytest(plan, keyword, processes)
     if pytest_code == pytest.ExitCode.USAGE_ERROR:
         raise UserError(f"pytest does not take this: -k {keyword}", where=plan.report_dir / "pytest.log")
-    report = _report(plan, keyword, processes, begun)
+    cells = cell_reports(plan, EventReader(plan.events_file).new(), keyword)
+    cells = with_boot_times(cells, plan.boot_budget, baseline, comparison.tolerance)
+    report = _report(plan, keyword, processes, begun, cells)
+    comparison.keep(report)
     page = write_report(report, plan.report_dir)
     print(summary(report, page), flush=True)
     return report.verdict.exit_code
 
 
 def write_report(report: Report, report_dir: Path) -> Path:
-    """Writes report.json and the page; returns the page's path."""
+    """Writes report.json, junit.xml and the page; returns the page's path."""
     (report_dir / "report.json").write_bytes(report.to_json())
+    (report_dir / "junit.xml").write_bytes(render_junit(report))
     page = report_dir / PAGE_NAME
     page.write_text(render_page(report, report_dir))
     return page
@@ -125,7 +162,6 @@ def _run_pytest(plan: Plan, keyword: str | None, processes: int) -> int:
         # The engine's own tests may run below another pytest: neither its settings nor its cache are ours.
         "-c", os.devnull, "--rootdir", str(plan.report_dir), "--noconftest", "-p", "no:cacheprovider",
         "-p", "no:logging", "--capture=no", "-v",
-        "--junitxml", str(plan.report_dir / "junit.xml"), "-o", "junit_suite_name=mic verify",
     ]  # fmt: skip
     if processes > 1:
         # Without the reordering the medium's own checks, which are listed first, are made first.
@@ -164,8 +200,9 @@ def _own_pytest_environment() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _report(plan: Plan, keyword: str | None, processes: int, begun: float) -> Report:
-    cells = cell_reports(plan, EventReader(plan.events_file).new(), keyword)
+def _report(
+    plan: Plan, keyword: str | None, processes: int, begun: float, cells: tuple[CellReport, ...]
+) -> Report:
     with plan.medium.open("rb") as medium:
         digest = hashlib.file_digest(medium, "sha256").hexdigest()
     return Report(

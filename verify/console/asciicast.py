@@ -24,6 +24,8 @@ _LINES = 24
 # A line is held until its end, because only then is it known whether it is a frame; one that never ends
 # (a menu that draws with cursor moves, a guest that prints zeros) must not fill the memory.
 _LONGEST_HELD = 16384
+# An emulated serial line arrives byte by byte; nobody sees more than so many pictures a second.
+_ONE_FRAME_SECONDS = 0.02
 _FRAME_BEGIN = re.compile(r"%[a-z0-9]{8}(?: |42)")
 _KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\] ")
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/=]+")
@@ -87,9 +89,13 @@ class Asciicast:
         self._file = None
 
     def _hold(self, seconds: float, text: str) -> None:
-        if text:
-            self._held.append(_Piece(seconds, text))
-            self._held_characters += len(text)
+        if not text:
+            return
+        self._held_characters += len(text)
+        if self._held and seconds - self._held[-1].seconds < _ONE_FRAME_SECONDS:
+            last = self._held.pop()
+            seconds, text = last.seconds, last.text + text
+        self._held.append(_Piece(seconds, text))
 
     def _release(self) -> None:
         """Writes the held line, or what of it is the guest's own."""

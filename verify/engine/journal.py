@@ -44,7 +44,7 @@ def keep_journal(session: MachineSession, evidence: Path, mask: Mask) -> None:
         return
     session.recorder.mark("the journal is fetched")
     try:
-        journal = read_journal(session.shell(), session.privilege(), mask, _TIMEOUT_SECONDS * session.time_scale)
+        journal = read_journal(session.shell(), session.privilege(), mask, _TIMEOUT_SECONDS)
     except (VerifyError, NotReached) as error:
         session.recorder.note(f"no journal: {mask(str(error))}")
         return
@@ -54,7 +54,7 @@ def keep_journal(session: MachineSession, evidence: Path, mask: Mask) -> None:
 
 
 def read_journal(shell: GuestShell, privilege: Privilege, mask: Mask, timeout: float) -> Journal:
-    """Reads the journal of this boot, as root where there is a way; `timeout` in seconds.
+    """Reads the journal of this boot, as root where there is a way; `timeout` in seconds of fast hardware.
 
     Raises `HarnessFault` when there is none to read, and what the shell raises.
     """
