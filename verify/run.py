@@ -200,9 +200,7 @@ def _own_pytest_environment() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _report(
-    plan: Plan, keyword: str | None, processes: int, begun: float, cells: tuple[CellReport, ...]
-) -> Report:
+def _report(plan: Plan, keyword: str | None, processes: int, begun: float, cells: tuple[CellReport, ...]) -> Report:
     with plan.medium.open("rb") as medium:
         digest = hashlib.file_digest(medium, "sha256").hexdigest()
     return Report(

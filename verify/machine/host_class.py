@@ -22,7 +22,8 @@ class HostClass:
     @property
     def key(self) -> str:
         """Names the class, in a baseline and to people."""
-        return f"{self.cpu}, {self.cores} core{'s' if self.cores != 1 else ''}, QEMU {self.qemu} with {self.accelerator}"
+        cores = f"{self.cores} core{'s' if self.cores != 1 else ''}"
+        return f"{self.cpu}, {cores}, QEMU {self.qemu} with {self.accelerator}"
 
 
 def host_class(machine: Machine) -> HostClass:

@@ -52,7 +52,8 @@ class Machine:
     """A machine that boots `spec.medium`; a context manager, launched on entry and gone on exit.
 
     `evidence` is a directory that gets serial.log (raw), serial-timed.log (text, with seconds since the
-    first instruction), console.cast (asciicast v2), firmware.log (SeaBIOS's debug output), qemu.log and qemu-command.txt.
+    first instruction), console.cast (asciicast v2), firmware.log (SeaBIOS's debug output), qemu.log and
+    qemu-command.txt.
     """
 
     def __init__(self, spec: MachineSpec, accelerator: Accelerator, evidence: Path) -> None:

@@ -28,7 +28,8 @@ def render_junit(report: Report) -> bytes:
     for cell in report.cells:
         root.append(_suite(cell, report))
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
 
 
 def _suite(cell: CellReport, report: Report) -> Element:
