@@ -49,6 +49,12 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         self.driver.get(self.page.as_uri())
 
+    def logged(self, kind: str) -> list[dict[str, Any]]:
+        """What the browser has logged since the last call."""
+        get_log: Any = self.driver.get_log  # selenium does not say what it returns
+        entries: list[dict[str, Any]] = get_log(kind)
+        return entries
+
     def ask(self, script: str) -> Any:
         return self.driver.execute_script(script)
 
@@ -128,13 +134,13 @@ def test_text_is_large_enough_on_a_phone(browser: Browser) -> None:
 def test_the_page_loads_nothing_and_complains_of_nothing(browser: Browser) -> None:
     browser.driver.get("about:blank")
     for kind in ("performance", "browser"):
-        browser.driver.get_log(kind)  # what was before is forgotten
+        browser.logged(kind)  # what was before is forgotten
     browser.show(DESK)
-    messages = [json.loads(entry["message"])["message"] for entry in browser.driver.get_log("performance")]
+    messages = [json.loads(entry["message"])["message"] for entry in browser.logged("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert browser.page.as_uri() in asked
     assert [url for url in asked if not url.startswith("data:")] == [browser.page.as_uri()]
-    assert browser.driver.get_log("browser") == []
+    assert browser.logged("browser") == []
 
 
 def test_the_images_are_whole(browser: Browser) -> None:

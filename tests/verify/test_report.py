@@ -205,6 +205,24 @@ def test_screenshot_that_is_missing_does_not_break_the_page(plan: Plan) -> None:
     assert "data:image" not in render_page(report(plan), plan.report_dir)
 
 
+def test_summary_has_notes_and_the_baseline(plan: Plan) -> None:
+    made = report(plan)
+    machine = made.cells[1].machine
+    assert machine is not None
+    phases = (PhaseTime("kernel", 7.0), PhaseTime("login", 27.0, ratio=2.714))
+    cell = replace(made.cells[1], machine=replace(machine, phases=phases))
+    lines = summary(replace(made, cells=(cell,)), Path("/r")).splitlines()
+    assert "    note: the journal is lost" in lines
+    assert "    boot against the baseline: login × 2.71" in lines
+
+
+def test_machine_that_was_booted_again_has_the_phases_of_the_last_boot_only(plan: Plan) -> None:
+    again = (*EVENTS, EVENTS[3], PhaseReached(CELL.id, "initrd", 9.0))
+    facts = next(cell.machine for cell in report(plan, again).cells if cell.machine is not None)
+    assert [phase.phase for phase in facts.phases] == ["initrd"]
+    assert facts.screenshots == ()
+
+
 def test_summary_names_cells_failures_and_the_report(plan: Plan) -> None:
     text = summary(report(plan), Path("/r/index.html"))
     assert f"{CELL.id}     9.0 s  product failure: 1 pass, 1 product failure, 3 harness fault, 1 not reached" in text

@@ -33,8 +33,9 @@ class Recorder:
         self._told: set[Phase] = set()
 
     def machine_started(self, machine: Machine, accelerator: Accelerator) -> None:
-        """From now on `machine` is recorded; marks made before are written first."""
+        """From now on `machine` is recorded, and no other before it; marks made before the first are written now."""
         self._machine = machine
+        self._told.clear()
         for text in self._marks_before:
             machine.console.mark(text)
         self._marks_before.clear()

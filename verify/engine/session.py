@@ -199,7 +199,7 @@ class MachineSession:
         """Why nothing can be asked of the machine as it is now; None if it can."""
         if self._lost is not None or self._no_way_in is not None:
             return self._lost or self._no_way_in
-        return "nobody has logged in" if self._credential is None else None
+        return "nobody has logged in" if self._shell is None and self._credential is None else None
 
     def disk_writes(self) -> tuple[DiskWrites, ...]:
         return self._require_machine().disk_writes()

@@ -168,6 +168,9 @@ def _take(told: _Told, event: Event) -> None:
             told.outcomes.append(event.outcome)
         case MachineStarted():
             told.started = event
+            # Where the harness had to boot again to get in, the report is about the machine it asked.
+            told.phases.clear()
+            told.screenshots.clear()
         case MachineEnded():
             told.ended_at = event.at
         case PhaseReached():
@@ -231,5 +234,7 @@ def _machine_facts(plan: Plan, cell_id: str, told: _Told) -> MachineFacts | None
 
 def _logs(report_dir: Path, evidence: Path) -> tuple[str, ...]:
     """The logs and recordings of a cell, relative to the report directory; the most useful first."""
-    logs = [evidence / name for name in _LOGS if (evidence / name).is_file()]
+    known = [evidence / name for name in _LOGS]
+    others = sorted({*evidence.glob("*.log"), *evidence.glob("*.cast")}.difference(known))
+    logs = [path for path in (*known, *others) if path.is_file()]
     return tuple(str(path.relative_to(report_dir)) for path in logs)
