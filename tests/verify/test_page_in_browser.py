@@ -25,7 +25,7 @@ from verify.report.page import render_page
 
 PHONE = (360, 740)
 DESK = (1200, 900)
-LONG = "a-word-of-a-kernel-line-that-never-ends-" * 8
+LONG = "a_word_of_a_kernel_line_that_never_ends_" * 8
 # The smallest contrast of text for people who see less well: WCAG 2.2, success criterion 1.4.3.
 LEAST_CONTRAST = 4.5
 # 2 x 2 pixels, whole: a browser is choosier than a test that only looks for the data URL.
