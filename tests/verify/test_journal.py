@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from tests.verify.local_machine import LocalMachine
-from verify.checks.guest import NoPrivilege, RootShell
+from verify.checks.guest import GuestShell, NoPrivilege, Privilege, RootShell
 from verify.engine.events import EventReader, Noted
 from verify.engine.journal import JOURNAL_NAME, MOST_BYTES, keep_journal, read_journal
+from verify.engine.recorder import Recorder
 from verify.engine.session import MachineSession
 from verify.machine.firmware import Firmware
 from verify.masking import MASK, Mask
@@ -63,6 +65,49 @@ def test_a_journal_that_is_empty_is_told_with_its_cause(machine: LocalMachine) -
     journalctl(machine, "echo 'No journal files were found, secret-word.' >&2")
     with pytest.raises(HarnessFault, match=r"printed nothing; No journal files were found, \(masked\)"):
         read_journal(machine, RootShell(), MASKED, 30)
+
+
+@dataclass
+class LocalSession:
+    """A shell of this host with a recorder: a session as far as a journal goes."""
+
+    machine: LocalMachine
+    recorder: Recorder
+    why_no_shell: str | None = None
+
+    def shell(self) -> GuestShell:
+        return self.machine
+
+    def privilege(self) -> Privilege:
+        return RootShell()
+
+
+@pytest.fixture
+def session(machine: LocalMachine, tmp_path: Path) -> LocalSession:
+    plan = Plan(Path("/m.iso"), Path("/c.yaml"), tmp_path, ())
+    return LocalSession(machine, Recorder(plan, "cell"))
+
+
+def notes_of(directory: Path) -> list[str]:
+    return [event.text for event in EventReader(directory / "events.jsonl").new() if isinstance(event, Noted)]
+
+
+def test_a_journal_that_is_had_lies_with_the_evidence(session: LocalSession, tmp_path: Path) -> None:
+    journalctl(session.machine, "echo Started it")
+    keep_journal(session, tmp_path, MASKED)
+    assert (tmp_path / JOURNAL_NAME).read_text() == "Started it\n"
+    assert notes_of(tmp_path) == []
+
+
+def test_a_journal_that_cannot_be_had_or_written_is_a_note_and_no_error(session: LocalSession, tmp_path: Path) -> None:
+    journalctl(session.machine, "echo secret-word >&2; exit 1")
+    keep_journal(session, tmp_path, MASKED)
+    journalctl(session.machine, "echo Started it")
+    keep_journal(session, tmp_path / "not there", MASKED)
+    assert notes_of(tmp_path) == [
+        f"no journal: journalctl printed nothing; {MASK}",
+        "the journal could not be written: No such file or directory",
+    ]
 
 
 def test_no_machine_no_journal_and_the_report_hears_of_it(tmp_path: Path) -> None:

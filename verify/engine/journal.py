@@ -6,9 +6,10 @@ import gzip
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from verify.checks.guest import GuestShell, NoPrivilege, Privilege
-from verify.engine.session import MachineSession
+from verify.engine.recorder import Recorder
 from verify.masking import Mask
 from verify.outcome import NotReached
 from verify.verdict import HarnessFault, VerifyError
@@ -33,7 +34,18 @@ class Journal:
     note: str
 
 
-def keep_journal(session: MachineSession, evidence: Path, mask: Mask) -> None:
+class Journalled(Protocol):
+    """A machine whose journal is wanted, as `verify.engine.session` keeps it."""
+
+    @property
+    def recorder(self) -> Recorder: ...
+    @property
+    def why_no_shell(self) -> str | None: ...
+    def shell(self) -> GuestShell: ...
+    def privilege(self) -> Privilege: ...
+
+
+def keep_journal(session: Journalled, evidence: Path, mask: Mask) -> None:
     """Writes the journal of the session's machine into `evidence`, or tells the report why there is none.
 
     The journal is evidence, not a check: that it cannot be had changes no verdict.
@@ -45,10 +57,13 @@ def keep_journal(session: MachineSession, evidence: Path, mask: Mask) -> None:
     session.recorder.mark("the journal is fetched")
     try:
         journal = read_journal(session.shell(), session.privilege(), mask, _TIMEOUT_SECONDS)
+        (evidence / JOURNAL_NAME).write_text(journal.text)
     except (VerifyError, NotReached) as error:
         session.recorder.note(f"no journal: {mask(str(error))}")
         return
-    (evidence / JOURNAL_NAME).write_text(journal.text)
+    except OSError as error:
+        session.recorder.note(f"the journal could not be written: {error.strerror}")
+        return
     if journal.note:
         session.recorder.note(journal.note)
 

@@ -46,10 +46,16 @@ class Recorder:
                 accelerator.name,
                 accelerator.reason,
                 machine.command_line,
-                host_class=host_class(machine),
+                host_class=host_class(accelerator.name, self._qemu_version(machine)),
                 time_scale=accelerator.time_scale,
             ),
         )
+
+    def _qemu_version(self, machine: Machine) -> str:
+        try:
+            return machine.qemu_version()
+        except VerifyError:  # gone already; the wait for its console tells why
+            return "unknown"
 
     def mark(self, text: str) -> None:
         """Writes a line into the timed log and a marker into the recording of the console."""

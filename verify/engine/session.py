@@ -49,7 +49,7 @@ class MachineSession:
         self._cell = cell
         self._credentials = credentials
         self._evidence = plan.evidence_of(cell.id)
-        self.recorder = Recorder(plan, cell.id)
+        self._recorder = Recorder(plan, cell.id)
         self._stack = ExitStack()
         self._accelerator: Accelerator | None = None
         self._machine: Machine | None = None
@@ -61,6 +61,11 @@ class MachineSession:
         self._privilege: Privilege = NoPrivilege("nobody has logged in")
         self._lost: str | None = None
         self._no_way_in: str | None = None
+
+    @property
+    def recorder(self) -> Recorder:
+        """Keeps what the machine shows; works before the boot and after the end."""
+        return self._recorder
 
     @property
     def time_scale(self) -> float:
@@ -78,10 +83,10 @@ class MachineSession:
                 self._evidence.mkdir(parents=True, exist_ok=True)
                 machine = Machine(self._cell.spec(self._plan.medium), self._accelerator, self._evidence)
                 self._machine = self._stack.enter_context(machine)
-                self.recorder.machine_started(self._machine, self._accelerator)
-                with self.recorder.boot():
+                self._recorder.machine_started(self._machine, self._accelerator)
+                with self._recorder.boot():
                     wait_for_login_prompt(self._machine.console, self._deadline(_BOOT_CEILING_SECONDS))
-            self.recorder.screenshot("login")
+            self._recorder.screenshot("login")
         machine = self._require_machine()
         return ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in _in_order(machine.phase_times))
 
@@ -242,7 +247,7 @@ class MachineSession:
             yield
         except BaseException as error:
             self._lost = f"{what}: {_first_line(error)}"
-            self.recorder.screenshot("lost")
+            self._recorder.screenshot("lost")
             raise
 
     @contextmanager

@@ -6,9 +6,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from verify.machine.machine import Machine
-from verify.verdict import VerifyError
-
 
 @dataclass(frozen=True)
 class HostClass:
@@ -26,14 +23,10 @@ class HostClass:
         return f"{self.cpu}, {cores}, QEMU {self.qemu} with {self.accelerator}"
 
 
-def host_class(machine: Machine) -> HostClass:
-    """The class of this host, for a machine that runs."""
-    return HostClass(
-        cpu=cpu_model(Path("/proc/cpuinfo").read_text()),
-        accelerator=machine.accelerator.name,
-        cores=len(os.sched_getaffinity(0)),
-        qemu=_qemu_version(machine),
-    )
+def host_class(accelerator: str, qemu_version: str) -> HostClass:
+    """The class of this host, for machines with that accelerator and QEMU."""
+    cpu = cpu_model(Path("/proc/cpuinfo").read_text())
+    return HostClass(cpu, accelerator, len(os.sched_getaffinity(0)), qemu_version)
 
 
 def cpu_model(cpuinfo: str) -> str:
@@ -43,13 +36,3 @@ def cpu_model(cpuinfo: str) -> str:
         if name.strip() == "model name":
             return " ".join(value.split())
     return "unknown"
-
-
-def _qemu_version(machine: Machine) -> str:
-    """By query-version (qapi/control.json); "unknown" when QEMU is gone already."""
-    try:
-        answer = machine.qmp("query-version")
-    except VerifyError:
-        return "unknown"
-    version = answer["qemu"] if isinstance(answer, dict) else {}
-    return ".".join(str(version[part]) for part in ("major", "minor", "micro"))

@@ -150,6 +150,13 @@ class Machine:
             raise QmpError("the machine is not running")
         return self._qmp.execute(command, arguments)
 
+    def qemu_version(self) -> str:
+        """As QEMU tells it (qapi/control.json), ``7.2.22``. Raises `QmpError`."""
+        answer = self.qmp("query-version")
+        if not isinstance(answer, dict):
+            raise QmpError("query-version answered something else")
+        return ".".join(str(answer["qemu"][part]) for part in ("major", "minor", "micro"))
+
     def screenshot(self, path: Path) -> None:
         """Writes what the screen shows to `path`, as a PNG. Raises `QmpError`."""
         self.qmp("screendump", filename=str(path.absolute()), format="png")
