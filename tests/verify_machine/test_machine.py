@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mic import programs
-from tests.verify_machine.boot_sector import BootSector, Deed
 from tests.verify_console.test_asciicast import Recording
+from tests.verify_machine.boot_sector import BootSector, Deed
 from verify.deadline import Deadline
 from verify.machine.accelerator import Accelerator, trial
 from verify.machine.failure import GuestFailed, MachineLost
@@ -248,7 +248,7 @@ def test_the_recording_and_the_version_are_there(tmp_path: Path) -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+", machine.qemu_version())
     recording = Recording.read(tmp_path / "evidence/console.cast")
     assert "ready" in recording.shown
-    assert [text for _, code, text in recording.events if code == "m"][-1] == "a mark"
+    assert "a mark" in [text for _, code, text in recording.events if code == "m"]
 
 
 def test_how_long_the_host_kept_the_guest_waiting_is_known_for_each_phase(tmp_path: Path) -> None:

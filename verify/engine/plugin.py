@@ -135,8 +135,6 @@ class CheckItem(pytest.Item):
         self.expectation = expectation
         self.notebook = Notebook(parent.mask)
         self.seen = ""
-        self.user_properties.append(("requirement", expectation.requirement))
-        self.user_properties.append(("source", expectation.source))
 
     def runtest(self) -> None:
         tell(self.cell.plan.events_file, CheckBegun(self.cell.name, self.name))
@@ -144,10 +142,6 @@ class CheckItem(pytest.Item):
             self.seen = self.cell.mask(self.cell.make(self.expectation, self.notebook))
         except NotReached as error:
             pytest.skip(f"not reached: {self.cell.mask(str(error))}")
-        except VerifyError as error:
-            self.user_properties.append(("verdict", error.verdict.value))
-            raise
-        self.user_properties.append(("verdict", Verdict.PASS.value))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """One sentence for what the field calls a failure; the traceback for what nobody foresaw."""
