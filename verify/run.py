@@ -25,7 +25,7 @@ from verify.machine.firmware import Firmware
 from verify.machine.spec import Attachment
 from verify.medium import open_medium
 from verify.plan import MachineCell, Plan, machines_side_by_side
-from verify.report.baseline import Baseline
+from verify.report.baseline import Comparison
 from verify.report.boot_time import with_boot_times
 from verify.report.junit import render_junit
 from verify.report.model import CellReport, Report, cell_reports
@@ -46,28 +46,6 @@ class MachineOptions:
     other_disks: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Boot times of earlier runs: which file to compare with, how many times as long is too long, which to update.
-
-    Without a tolerance a comparison informs and decides nothing.
-    """
-
-    baseline: Path | None = None
-    tolerance: float | None = None
-    update: Path | None = None
-
-    def read(self) -> Baseline | None:
-        """Raises `UserError` when the file is no baseline."""
-        return None if self.baseline is None else Baseline.read(self.baseline)
-
-    def keep(self, report: Report) -> None:
-        """Writes the run's boot times into the file to update."""
-        if self.update is not None:
-            before = Baseline.read(self.update) if self.update.exists() else Baseline({})
-            before.updated(report.cells).write(self.update)
-
-
 def verify(
     medium: Path,
     config_file: Path,
@@ -85,7 +63,7 @@ def verify(
     0: everything asked for is there; 1: the medium is wrong; 75: harness or host at fault, nothing is known.
     `keyword` is pytest's ``-k``; `processes` how many cells run side by side, by default what the host's
     cores and memory allow. Raises `UserError` for what the caller can mend: no such medium, no ISO, a
-    configuration with mistakes, a keyword expression that is none.
+    configuration with mistakes, a keyword expression that is none, boot times that cannot be compared with.
     """
     cells = tuple(
         MachineCell(firmware, attachment, options.memory_mib, options.cpus, options.other_disks)
@@ -116,9 +94,9 @@ def run_plan(
     cells = cell_reports(plan, EventReader(plan.events_file).new(), keyword)
     cells = with_boot_times(cells, plan.boot_budget, baseline, comparison.tolerance)
     report = _report(plan, keyword, processes, begun, cells)
-    comparison.keep(report)
     page = write_report(report, plan.report_dir)
     print(summary(report, page), flush=True)
+    comparison.keep(report.cells)
     return report.verdict.exit_code
 
 

@@ -46,7 +46,8 @@ def verify(
     Exit code 0: it is. 1: the medium is wrong. 75: the harness or this host could not find out. 2: usage.
     """
     from verify.machine.firmware import Firmware
-    from verify.run import Comparison, verify
+    from verify.report.baseline import Comparison
+    from verify.run import verify
 
     report = report_dir or medium.with_name(f"{medium.stem}-report")
     firmwares = [Firmware(name.value) for name in firmware or list(FirmwareName)]

@@ -52,7 +52,7 @@ def keep_journal(session: Journalled, evidence: Path, mask: Mask) -> None:
     """
     obstacle = session.why_no_shell
     if obstacle is not None:
-        session.recorder.note(f"no journal: {obstacle}")
+        session.recorder.note(f"no journal: {mask(obstacle)}")
         return
     session.recorder.mark("the journal is fetched")
     try:

@@ -59,3 +59,32 @@ class Baseline:
             file.write_bytes(content + b"\n")
         except OSError as error:
             raise UserError(f"the baseline cannot be written: {error.strerror}", where=file) from error
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Boot times of earlier runs: which file to compare with, how many times as long is too long, which to update.
+
+    Without a tolerance a comparison informs and decides nothing.
+    """
+
+    baseline: Path | None = None
+    tolerance: float | None = None
+    update: Path | None = None
+
+    def read(self) -> Baseline | None:
+        """What to compare with. Raises `UserError` for either file, before a long run has been in vain."""
+        if self.update is not None:
+            _kept_so_far(self.update)
+        return None if self.baseline is None else Baseline.read(self.baseline)
+
+    def keep(self, cells: Iterable[CellReport]) -> None:
+        """Writes the boot times of a run into the file to update. Raises `UserError`."""
+        if self.update is not None:
+            _kept_so_far(self.update).updated(cells).write(self.update)
+
+
+def _kept_so_far(file: Path) -> Baseline:
+    if not file.parent.is_dir():
+        raise UserError("there is no such directory", where=file.parent)
+    return Baseline.read(file) if file.exists() else Baseline({})
