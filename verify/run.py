@@ -25,7 +25,7 @@ from verify.machine.firmware import Firmware
 from verify.machine.spec import Attachment
 from verify.medium import open_medium
 from verify.plan import MachineCell, Plan, machines_side_by_side
-from verify.report.baseline import Comparison
+from verify.report.baseline import NO_COMPARISON, Comparison
 from verify.report.boot_time import with_boot_times
 from verify.report.junit import render_junit
 from verify.report.model import CellReport, Report, cell_reports
@@ -56,7 +56,7 @@ def verify(
     processes: int | None = None,
     attachments: Sequence[Attachment] = (Attachment.CDROM,),
     options: MachineOptions = MachineOptions(),
-    comparison: Comparison = Comparison(),
+    comparison: Comparison = NO_COMPARISON,
 ) -> int:
     """Verifies a medium against its configuration; returns the exit code.
 
@@ -79,7 +79,7 @@ def run_plan(
     *,
     keyword: str | None = None,
     processes: int | None = None,
-    comparison: Comparison = Comparison(),
+    comparison: Comparison = NO_COMPARISON,
 ) -> int:
     """Runs the cells of a plan and writes the report; returns the exit code, as `verify` does."""
     _check_inputs(plan)

@@ -132,7 +132,7 @@ NOWHERE = Path("/nowhere/boot-times.json")
 def test_file_of_boot_times_that_cannot_serve_is_refused_before_anything_is_run(
     plan: Plan, comparison: Comparison
 ) -> None:
-    with pytest.raises(UserError, match="(cannot be read|no such directory)"):
+    with pytest.raises(UserError, match=r"cannot be read|no such directory"):
         run_plan(plan, comparison=comparison)
     assert not plan.report_dir.exists()
 

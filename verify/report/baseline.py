@@ -84,6 +84,9 @@ class Comparison:
             _kept_so_far(self.update).updated(cells).write(self.update)
 
 
+NO_COMPARISON = Comparison()
+
+
 def _kept_so_far(file: Path) -> Baseline:
     if not file.parent.is_dir():
         raise UserError("there is no such directory", where=file.parent)
