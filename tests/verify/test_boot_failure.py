@@ -43,7 +43,9 @@ def test_boot_failure_is_one_failure_and_hides_behind_no_keyword(tmp_path: Path,
     assert machine.machine.accelerator_reason
     assert any(log.endswith("serial.log") for log in machine.machine.logs)
     assert machine.machine.screenshots
-    assert any("no journal: the machine did not boot" in note for note in machine.machine.notes)
+    (note,) = machine.machine.notes
+    assert note.startswith("no journal: the machine did not boot")
+    assert "rdsosreport.txt is out of reach" in note
     recording = Recording.read(plan.evidence_of(cell.id) / "console.cast")
     marks = [text for _, code, text in recording.events if code == "m"]
     assert "check live.boot begins" in marks

@@ -18,6 +18,7 @@ JOURNAL_NAME = "journal.log"
 # The latest is what explains an end. Compressed to a tenth of this, the serial line carries it in seconds.
 MOST_BYTES = 2 << 20
 _TIMEOUT_SECONDS = 30.0
+_NOR_DRACUTS = "; dracut's rdsosreport.txt is out of reach too: it is in the memory of a machine without a shell"
 _GZIP_MAGIC = b"\x1f\x8b"
 # One pipe for dash and busybox; a guest without gzip sends it as it is.
 _COMMAND = (
@@ -52,7 +53,8 @@ def keep_journal(session: Journalled, evidence: Path, mask: Mask) -> None:
     """
     obstacle = session.why_no_shell
     if obstacle is not None:
-        session.recorder.note(f"no journal: {mask(obstacle)}")
+        also = _NOR_DRACUTS if obstacle.startswith("the machine did not boot") else ""
+        session.recorder.note(f"no journal: {mask(obstacle)}{also}")
         return
     session.recorder.mark("the journal is fetched")
     try:
