@@ -22,6 +22,7 @@ from verify.engine.events import (
     EventReader,
     MachineEnded,
     MachineStarted,
+    Noted,
     PhaseReached,
     Selected,
 )
@@ -37,6 +38,7 @@ class CellProgress:
     total: int = 0
     ended: int = 0
     wrong: int = 0
+    phase: str = ""
     doing: str = "waiting"
     seen: set[str] = field(default_factory=set)
 
@@ -56,17 +58,19 @@ class RunProgress:
             case Selected():
                 cell.total = len(event.checks)
             case MachineStarted():
-                cell.doing = "starting"
+                cell.phase = "starting"
                 yield self._line(name, f"machine started ({event.accelerator}: {event.accelerator_reason})")
             case PhaseReached():
-                cell.doing = event.phase
+                cell.phase = event.phase
                 yield self._line(name, f"reached {event.phase} after {event.seconds:.1f} s")
             case CheckBegun():
                 cell.doing = event.check
             case CheckEnded():
                 yield from self._ended(name, cell, event)
+            case Noted():
+                yield self._line(name, f"note: {event.text}")
             case MachineEnded():
-                cell.doing = "machine ended"
+                cell.phase = "ended"
 
     def _ended(self, name: str, cell: CellProgress, event: CheckEnded) -> Iterator[str]:
         outcome = event.outcome
@@ -88,11 +92,11 @@ class RunProgress:
     def table(self) -> Table:
         """The cells as they stand, for a terminal."""
         table = Table(box=None, pad_edge=False)
-        for heading in ("cell", "checks", "failed", "now"):
+        for heading in ("cell", "phase", "checks", "failed", "now"):
             table.add_column(heading)
         for name, cell in self.cells.items():
             wrong = f"[red]{cell.wrong}[/red]" if cell.wrong else "0"
-            table.add_row(name, f"{cell.ended}/{cell.total}", wrong, cell.doing)
+            table.add_row(name, cell.phase, f"{cell.ended}/{cell.total}", wrong, cell.doing)
         return table
 
 

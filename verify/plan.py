@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from verify.boot_budget import BootBudget
 from verify.expectations.expectation import Place
 from verify.expectations.extras import Extra
 from verify.machine.firmware import Firmware
@@ -56,6 +57,7 @@ class Plan:
     report_dir: Path
     cells: tuple[MachineCell, ...]
     extras: tuple[Extra, ...] = ()
+    boot_budget: BootBudget | None = None
 
     @property
     def firmwares(self) -> tuple[Firmware, ...]:

@@ -25,7 +25,10 @@ from verify.machine.firmware import Firmware
 from verify.machine.spec import Attachment
 from verify.medium import open_medium
 from verify.plan import MachineCell, Plan, machines_side_by_side
-from verify.report.model import Report, cell_reports
+from verify.report.baseline import NO_COMPARISON, Comparison
+from verify.report.boot_time import with_boot_times
+from verify.report.junit import render_junit
+from verify.report.model import CellReport, Report, cell_reports
 from verify.report.page import render_page
 from verify.report.summary import summary
 
@@ -53,13 +56,14 @@ def verify(
     processes: int | None = None,
     attachments: Sequence[Attachment] = (Attachment.CDROM,),
     options: MachineOptions = MachineOptions(),
+    comparison: Comparison = NO_COMPARISON,
 ) -> int:
     """Verifies a medium against its configuration; returns the exit code.
 
     0: everything asked for is there; 1: the medium is wrong; 75: harness or host at fault, nothing is known.
     `keyword` is pytest's ``-k``; `processes` how many cells run side by side, by default what the host's
     cores and memory allow. Raises `UserError` for what the caller can mend: no such medium, no ISO, a
-    configuration with mistakes, a keyword expression that is none.
+    configuration with mistakes, a keyword expression that is none, boot times that cannot be compared with.
     """
     cells = tuple(
         MachineCell(firmware, attachment, options.memory_mib, options.cpus, options.other_disks)
@@ -67,12 +71,19 @@ def verify(
         for attachment in dict.fromkeys(attachments)
     )
     plan = Plan(medium.absolute(), config_file.absolute(), report_dir.absolute(), cells)
-    return run_plan(plan, keyword=keyword, processes=processes)
+    return run_plan(plan, keyword=keyword, processes=processes, comparison=comparison)
 
 
-def run_plan(plan: Plan, *, keyword: str | None = None, processes: int | None = None) -> int:
+def run_plan(
+    plan: Plan,
+    *,
+    keyword: str | None = None,
+    processes: int | None = None,
+    comparison: Comparison = NO_COMPARISON,
+) -> int:
     """Runs the cells of a plan and writes the report; returns the exit code, as `verify` does."""
     _check_inputs(plan)
+    baseline = comparison.read()
     _prepare(plan)
     processes = processes or machines_side_by_side(plan.cells)
     begun = time.time()
@@ -80,15 +91,19 @@ def run_plan(plan: Plan, *, keyword: str | None = None, processes: int | None = 
         pytest_code = _run_pytest(plan, keyword, processes)
     if pytest_code == pytest.ExitCode.USAGE_ERROR:
         raise UserError(f"pytest does not take this: -k {keyword}", where=plan.report_dir / "pytest.log")
-    report = _report(plan, keyword, processes, begun)
+    cells = cell_reports(plan, EventReader(plan.events_file).new(), keyword)
+    cells = with_boot_times(cells, plan.boot_budget, baseline, comparison.tolerance)
+    report = _report(plan, keyword, processes, begun, cells)
     page = write_report(report, plan.report_dir)
     print(summary(report, page), flush=True)
+    comparison.keep(report.cells)
     return report.verdict.exit_code
 
 
 def write_report(report: Report, report_dir: Path) -> Path:
-    """Writes report.json and the page; returns the page's path."""
+    """Writes report.json, junit.xml and the page; returns the page's path."""
     (report_dir / "report.json").write_bytes(report.to_json())
+    (report_dir / "junit.xml").write_bytes(render_junit(report))
     page = report_dir / PAGE_NAME
     page.write_text(render_page(report, report_dir))
     return page
@@ -125,7 +140,6 @@ def _run_pytest(plan: Plan, keyword: str | None, processes: int) -> int:
         # The engine's own tests may run below another pytest: neither its settings nor its cache are ours.
         "-c", os.devnull, "--rootdir", str(plan.report_dir), "--noconftest", "-p", "no:cacheprovider",
         "-p", "no:logging", "--capture=no", "-v",
-        "--junitxml", str(plan.report_dir / "junit.xml"), "-o", "junit_suite_name=mic verify",
     ]  # fmt: skip
     if processes > 1:
         # Without the reordering the medium's own checks, which are listed first, are made first.
@@ -164,8 +178,7 @@ def _own_pytest_environment() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _report(plan: Plan, keyword: str | None, processes: int, begun: float) -> Report:
-    cells = cell_reports(plan, EventReader(plan.events_file).new(), keyword)
+def _report(plan: Plan, keyword: str | None, processes: int, begun: float, cells: tuple[CellReport, ...]) -> Report:
     with plan.medium.open("rb") as medium:
         digest = hashlib.file_digest(medium, "sha256").hexdigest()
     return Report(

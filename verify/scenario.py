@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mic.errors import UserError, UserErrors
+from verify.boot_budget import BootBudget, PhaseLimit
 from verify.expectations.extras import CommandShows, Extra
 from verify.machine.firmware import Firmware
 from verify.machine.spec import Attachment
@@ -38,6 +39,30 @@ class ExpectedCommand(_Section):
         return Extra(self.name, self.requirement, shows)
 
 
+_Seconds = Annotated[float, Field(gt=0)]
+
+
+class BootSeconds(_Section):
+    """Within how many seconds of its start a machine with KVM is to reach each phase; `login` is the whole boot.
+
+    A slower machine gets as much more as its waits get. Over a `hard` budget the medium has failed; over any
+    other the report warns.
+    """
+
+    boot_loader: _Seconds | None = None
+    kernel: _Seconds | None = None
+    initrd: _Seconds | None = None
+    switch_root: _Seconds | None = None
+    userspace: _Seconds | None = None
+    login: _Seconds | None = None
+    hard: bool = False
+
+    def budget(self) -> BootBudget:
+        named = self.model_dump(exclude={"hard"}, exclude_none=True)
+        limits = tuple(PhaseLimit(name.replace("_", "-"), seconds) for name, seconds in named.items())
+        return BootBudget(limits, self.hard)
+
+
 class Scenario(_Section):
     """One scenario; every list spans the matrix of its cells.
 
@@ -54,6 +79,7 @@ class Scenario(_Section):
     cpus: Annotated[int, Field(ge=1)] = 1
     other_disks: tuple[str, ...] = ()
     expect: tuple[ExpectedCommand, ...] = ()
+    boot_seconds: BootSeconds | None = None
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -93,4 +119,5 @@ def plan_of(scenario: Scenario, medium: Path, report_dir: Path, other_disks: tup
         for memory_mib in scenario.memory_mib
     )
     extras = tuple(expected.extra() for expected in scenario.expect)
-    return Plan(medium.absolute(), scenario.config, report_dir.absolute(), cells, extras)
+    budget = None if scenario.boot_seconds is None else scenario.boot_seconds.budget()
+    return Plan(medium.absolute(), scenario.config, report_dir.absolute(), cells, extras, budget)

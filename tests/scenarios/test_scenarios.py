@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from fixtures.base import cached_image
 from tests.conftest import SCENARIOS
+from tests.verify_console.test_asciicast import Recording
+from verify.report.model import Report
 from verify.run import run_plan
 from verify.scenario import load_scenario, plan_of
 
@@ -22,3 +25,28 @@ def test_scenario_is_proven(name: str, build_iso: Callable[[str, Path, Path], Pa
     report = shared_directory / f"{name}-report"
     disks = tuple(cached_image(suite) for suite in scenario.other_disks)
     assert run_plan(plan_of(scenario, iso, report, disks)) == 0, f"see {report}/index.html"
+    assert_the_evidence_is_whole(report)
+
+
+def assert_the_evidence_is_whole(report_dir: Path) -> None:
+    """Every machine has left its journal, a recording, a picture of each phase, and marks for each check."""
+    report = Report.from_json((report_dir / "report.json").read_bytes())
+    for cell in report.cells:
+        if cell.machine is None:
+            continue
+        evidence = report_dir / "cells" / cell.id
+        assert "systemd[1]: Reached target" in (evidence / "journal.log").read_text()
+        recording = Recording.read(evidence / "console.cast")
+        assert "Linux version" in recording.shown
+        assert "login: " in recording.shown
+        assert not re.search(r"%[a-z0-9]{8} [lks]\b", recording.shown), "frames of the shell protocol are recorded"
+        marks = [text for _, code, text in recording.events if code == "m"]
+        timed = (evidence / "serial-timed.log").read_text()
+        for outcome in cell.outcomes:
+            for mark in (f"check {outcome.id} begins", f"check {outcome.id}: pass"):
+                assert mark in marks
+                assert f"=== {mark}\n" in timed
+        pictures = {Path(name).stem for name in cell.machine.screenshots}
+        assert {"screen-boot-loader", "screen-kernel", "screen-userspace", "screen-login"} <= pictures
+        assert cell.machine.phases[-1].phase == "login"
+        assert cell.machine.phases[-1].delay is not None

@@ -9,6 +9,7 @@ import pytest
 
 from tests.verify.conftest import EXAMPLE_1, WriteConfig
 from tests.verify.small_medium import SmallMedium
+from tests.verify_console.test_asciicast import Recording
 from verify.machine.firmware import Firmware
 from verify.plan import MachineCell, Plan
 from verify.report.model import Report
@@ -42,5 +43,14 @@ def test_boot_failure_is_one_failure_and_hides_behind_no_keyword(tmp_path: Path,
     assert machine.machine.accelerator_reason
     assert any(log.endswith("serial.log") for log in machine.machine.logs)
     assert machine.machine.screenshots
-    suite = ElementTree.parse(plan.report_dir / "junit.xml").getroot()[0]
+    (note,) = machine.machine.notes
+    assert note.startswith("no journal: the machine did not boot")
+    assert "rdsosreport.txt is out of reach" in note
+    recording = Recording.read(plan.evidence_of(cell.id) / "console.cast")
+    marks = [text for _, code, text in recording.events if code == "m"]
+    assert "check live.boot begins" in marks
+    assert "check live.boot: product failure" in marks
+    timed = (plan.evidence_of(cell.id) / "serial-timed.log").read_text()
+    assert "=== check live.root-overlay: not reached" in timed
+    (suite,) = (s for s in ElementTree.parse(plan.report_dir / "junit.xml").getroot() if s.attrib["name"] == cell.id)
     assert (suite.attrib["failures"], suite.attrib["skipped"]) == ("1", "2")

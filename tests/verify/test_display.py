@@ -9,10 +9,11 @@ import select
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.verify.test_report import CELL, EVENTS, outcome
 from verify.display import RunProgress, shown
-from verify.engine.events import CheckBegun, CheckEnded, Selected, tell
+from verify.engine.events import CheckBegun, CheckEnded, Noted, PhaseReached, Selected, tell
 from verify.verdict import Verdict
 
 
@@ -37,6 +38,24 @@ def test_cell_shows_what_it_is_doing() -> None:
     assert (progress.cells["c"].doing, progress.cells["c"].total) == ("a", 2)
     list(progress.take(CheckEnded(outcome("a", Verdict.HOST_FAULT, "why"))))
     assert (progress.cells[CELL.id].ended, progress.cells[CELL.id].wrong) == (1, 1)
+
+
+def test_terminal_table_has_cell_phase_and_check() -> None:
+    progress = RunProgress()
+    for event in (Selected("the-cell", ("a", "b")), CheckBegun("the-cell", "a"), PhaseReached("the-cell", "initrd", 2)):
+        list(progress.take(event))
+    console = Console(file=io.StringIO(), width=100)
+    console.print(progress.table())
+    assert isinstance(console.file, io.StringIO)
+    heading, row = console.file.getvalue().splitlines()
+    assert heading.split() == ["cell", "phase", "checks", "failed", "now"]
+    assert row.split() == ["the-cell", "initrd", "0/2", "0", "a"]
+
+
+def test_what_is_missing_of_the_evidence_is_in_the_log() -> None:
+    assert [line.partition("] ")[2] for line in RunProgress().take(Noted("c", "no journal: lost"))] == [
+        "c: note: no journal: lost"
+    ]
 
 
 def shown_on_a_terminal(file: Path, parts: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from tests.verify.small_medium import SmallMedium
 from verify.engine.events import EventReader
 from verify.masking import MASK
 from verify.plan import Plan
+from verify.report.baseline import Comparison
 from verify.report.model import Report, cell_reports
 from verify.run import run_plan
 from verify.verdict import Verdict
@@ -122,6 +123,24 @@ def test_json_report_is_plain_json(plan: Plan) -> None:
     data = json.loads((plan.report_dir / "report.json").read_text())
     assert data["verdict"] == "pass"
     assert data["cells"][0]["outcomes"][0]["observations"] is not None
+
+
+NOWHERE = Path("/nowhere/boot-times.json")
+
+
+@pytest.mark.parametrize("comparison", [Comparison(baseline=NOWHERE), Comparison(update=NOWHERE)])
+def test_file_of_boot_times_that_cannot_serve_is_refused_before_anything_is_run(
+    plan: Plan, comparison: Comparison
+) -> None:
+    with pytest.raises(UserError, match=r"cannot be read|no such directory"):
+        run_plan(plan, comparison=comparison)
+    assert not plan.report_dir.exists()
+
+
+def test_boot_times_are_kept_where_asked(plan: Plan, tmp_path: Path) -> None:
+    file = tmp_path / "boot-times.json"
+    assert run_plan(plan, comparison=Comparison(update=file)) == 0
+    assert json.loads(file.read_text()) == {}  # no machine, no boot
 
 
 class _Saboteur:

@@ -12,12 +12,14 @@ from verify.engine.events import (
     EventReader,
     MachineEnded,
     MachineStarted,
+    Noted,
     PhaseReached,
     Screenshot,
     Selected,
     ShellOpened,
     tell,
 )
+from verify.machine.host_class import HostClass
 from verify.outcome import Observation, Outcome
 from verify.verdict import Verdict
 
@@ -29,7 +31,9 @@ EVENTS: tuple[Event, ...] = (
     CheckBegun("c", "a", 1.0),
     CheckEnded(OUTCOME),
     PhaseReached("c", "kernel", 2.0),
-    MachineStarted("c", "tcg", "because", ("qemu", "-x"), 1.0),
+    PhaseReached("c", "initrd", 3.0, 0.5),
+    MachineStarted("c", "tcg", "because", ("qemu", "-x"), 1.0, HostClass("a cpu", "tcg", 2, "7.2.0"), 6.0),
+    Noted("c", "no journal: nobody has logged in"),
     ShellOpened("c", "u", "sudo"),
     Screenshot("c", "x.png"),
     MachineEnded("c", 3.0),

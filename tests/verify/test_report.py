@@ -15,6 +15,7 @@ from verify.engine.events import (
     Event,
     MachineEnded,
     MachineStarted,
+    Noted,
     PhaseReached,
     Screenshot,
     Selected,
@@ -23,7 +24,7 @@ from verify.engine.events import (
 from verify.machine.firmware import Firmware
 from verify.outcome import Observation, Outcome
 from verify.plan import MachineCell, Plan
-from verify.report.model import CellReport, Report, cell_reports
+from verify.report.model import CellReport, PhaseTime, Report, cell_reports
 from verify.report.page import render_page
 from verify.report.summary import summary
 from verify.verdict import Verdict
@@ -48,6 +49,7 @@ EVENTS: tuple[Event, ...] = (
     PhaseReached(CELL.id, "kernel", 7.25),
     Screenshot(CELL.id, "cells/screen.png"),
     ShellOpened(CELL.id, "test", "sudo"),
+    Noted(CELL.id, "the journal is lost"),
     CheckEnded(outcome("boot", Verdict.PASS)),
     CheckEnded(outcome("wrong", Verdict.PRODUCT_FAILURE, f"wrong because {ODD}")),
     CheckEnded(replace(outcome("fault", Verdict.HARNESS_FAULT, "lost my way"), traceback="Traceback: here")),
@@ -115,7 +117,7 @@ def test_report_is_read_back_as_it_was_written(plan: Plan) -> None:
 class _Page(html.parser.HTMLParser):
     """The tags that are open, what is linked, and the visible text."""
 
-    VOID = frozenset({"meta", "img", "br", "link", "hr"})
+    VOID = frozenset({"meta", "img", "br", "link", "hr", "input"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,10 +154,28 @@ def page(plan: Plan) -> _Page:
 def test_page_shows_requirement_check_command_and_what_was_seen(page: _Page) -> None:
     for text in (
         "Requirement wrong", "wrong because", f"$ cat {ODD}", "exit code 3", "2023-11-14 22:13:20 UTC",
-        "no /dev/kvm here", "kernel 7.2 s", "qemu-system-x86_64 -name 'two words'", "Traceback: here",
+        "no /dev/kvm here", "the journal is lost", "qemu-system-x86_64 -name 'two words'", "Traceback: here",
         "because of wrong", "not reached", "a <b>.iso", "f" * 64, "1 product failure", "root: sudo",
     ):  # fmt: skip
         assert text in page.text, text
+
+
+def test_page_shows_the_boot_by_phase_with_budget_and_baseline(plan: Plan) -> None:
+    cells = list(report(plan).cells)
+    machine = cells[1].machine
+    assert machine is not None
+    phases = (
+        PhaseTime("firmware", 0.0),
+        PhaseTime("kernel", 7.0, 0.5, baseline=5.0),
+        PhaseTime("login", 27.0, 1.5, limit=20.0, baseline=12.0, ratio=2.71),
+    )
+    cells[1] = replace(cells[1], machine=replace(machine, phases=phases))
+    parsed = _Page()
+    parsed.feed(render_page(replace(report(plan), cells=tuple(cells)), plan.report_dir))
+    table = parsed.text[parsed.text.index("The boot, in seconds") :]
+    assert "budget" in table
+    assert "kernel7.07.00.5" in table
+    assert "login20.027.01.520.0 over× 2.71" in table
 
 
 def test_page_needs_no_other_file_and_runs_nothing(plan: Plan, page: _Page) -> None:
@@ -183,6 +203,24 @@ def test_page_has_what_phones_and_printers_need(plan: Plan) -> None:
 def test_screenshot_that_is_missing_does_not_break_the_page(plan: Plan) -> None:
     (plan.report_dir / "cells/screen.png").unlink()
     assert "data:image" not in render_page(report(plan), plan.report_dir)
+
+
+def test_summary_has_notes_and_the_baseline(plan: Plan) -> None:
+    made = report(plan)
+    machine = made.cells[1].machine
+    assert machine is not None
+    phases = (PhaseTime("kernel", 7.0), PhaseTime("login", 27.0, ratio=2.714))
+    cell = replace(made.cells[1], machine=replace(machine, phases=phases))
+    lines = summary(replace(made, cells=(cell,)), Path("/r")).splitlines()
+    assert "    note: the journal is lost" in lines
+    assert "    boot against the baseline: login × 2.71" in lines
+
+
+def test_machine_that_was_booted_again_has_the_phases_of_the_last_boot_only(plan: Plan) -> None:
+    again = (*EVENTS, EVENTS[3], PhaseReached(CELL.id, "initrd", 9.0))
+    facts = next(cell.machine for cell in report(plan, again).cells if cell.machine is not None)
+    assert [phase.phase for phase in facts.phases] == ["initrd"]
+    assert facts.screenshots == ()
 
 
 def test_summary_names_cells_failures_and_the_report(plan: Plan) -> None:

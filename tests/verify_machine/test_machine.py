@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mic import programs
+from tests.verify_console.test_asciicast import Recording
 from tests.verify_machine.boot_sector import BootSector, Deed
 from verify.deadline import Deadline
 from verify.machine.accelerator import Accelerator, trial
@@ -238,3 +239,20 @@ def process_of(machine: Machine) -> int:
 
 def digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_the_recording_and_the_version_are_there(tmp_path: Path) -> None:
+    with machine_of(READY, tmp_path) as machine:
+        machine.console.expect(b"ready", timeout=WAIT_SECONDS)
+        machine.console.mark("a mark")
+        assert re.fullmatch(r"\d+\.\d+\.\d+", machine.qemu_version())
+    recording = Recording.read(tmp_path / "evidence/console.cast")
+    assert "ready" in recording.shown
+    assert "a mark" in [text for _, code, text in recording.events if code == "m"]
+
+
+def test_how_long_the_host_kept_the_guest_waiting_is_known_for_each_phase(tmp_path: Path) -> None:
+    with machine_of(BootSector(b"Linux version 6.1\r\n"), tmp_path) as machine:
+        machine.console.expect(b"Linux version", timeout=WAIT_SECONDS)
+        times, delays = machine.phase_times, machine.phase_delays
+    assert 0 <= delays[Phase.KERNEL] <= times[Phase.KERNEL] + 0.1

@@ -30,14 +30,28 @@ def verify(
     ] = None,
     keyword: Annotated[str | None, typer.Option("-k", help="Only checks whose name matches, as for pytest.")] = None,
     processes: Annotated[int | None, typer.Option("-n", help="How many machines run side by side.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Boot times of earlier runs, to compare with.", show_default=False)
+    ] = None,
+    baseline_tolerance: Annotated[
+        float | None,
+        typer.Option(help="How many times as long as the baseline's a boot may take.", min=1, show_default=False),
+    ] = None,
+    update_baseline: Annotated[
+        Path | None, typer.Option(help="File to keep this run's boot times in.", show_default=False)
+    ] = None,
 ) -> None:
     """Boots a live ISO and proves what the configuration asked for.
 
     Exit code 0: it is. 1: the medium is wrong. 75: the harness or this host could not find out. 2: usage.
     """
     from verify.machine.firmware import Firmware
+    from verify.report.baseline import Comparison
     from verify.run import verify
 
     report = report_dir or medium.with_name(f"{medium.stem}-report")
     firmwares = [Firmware(name.value) for name in firmware or list(FirmwareName)]
-    sys.exit(verify(medium, config_file, firmwares, report, keyword=keyword, processes=processes))
+    comparison = Comparison(baseline, baseline_tolerance, update_baseline)
+    sys.exit(
+        verify(medium, config_file, firmwares, report, keyword=keyword, processes=processes, comparison=comparison)
+    )

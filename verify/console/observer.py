@@ -8,13 +8,16 @@ from __future__ import annotations
 import codecs
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+from verify.console.asciicast import Asciicast
 from verify.console.escapes import EscapeStripper
 from verify.console.transcript import Transcript
 from verify.machine.failure import Circumstances, GuestFailed, MachineLost
 from verify.machine.patterns import BadPattern, PatternScanner
-from verify.machine.phase import PhaseTracker
+from verify.machine.phase import Phase, PhaseTracker
 from verify.machine.starvation import ProcessorHunger
 
 _LINES_IN_ERRORS = 15
@@ -32,8 +35,9 @@ class ConsoleObserver:
     `alarm` is the bad news that has not been told yet; `fatal` says that nothing good can follow it.
     """
 
-    def __init__(self, log: Path | None, hunger: ProcessorHunger | None) -> None:
+    def __init__(self, log: Path | None, cast: Path | None, hunger: ProcessorHunger | None) -> None:
         self.transcript = Transcript(log)
+        self._cast = None if cast is None else Asciicast(cast, cast.parent.name)
         self.scanner = PatternScanner()
         self.phases = PhaseTracker()
         self.alarm: GuestFailed | MachineLost | None = None
@@ -44,6 +48,17 @@ class ConsoleObserver:
         self._hunger = hunger
         self._start = self._progress_at = time.monotonic()
         self._waits_for = ""
+        self._delays: dict[Phase, float] = {}
+
+    @property
+    def phase_delays(self) -> Mapping[Phase, float]:
+        """How long (seconds) the host had kept the guest waiting for a processor when it reached each phase."""
+        return MappingProxyType(dict(self._delays))
+
+    def reached(self, phase: Phase) -> None:
+        """Takes note of a phase, and of how long the host has kept the guest waiting until then."""
+        self.phases.advance(phase, self.seconds)
+        self._note_delay()
 
     @property
     def seconds(self) -> float:
@@ -64,9 +79,31 @@ class ConsoleObserver:
     def restart_clock(self) -> None:
         """Makes this moment the start."""
         self._start = self._progress_at = time.monotonic()
+        if self._hunger is not None:
+            self._hunger.start_waiting()
+
+    def mark(self, text: str) -> None:
+        """Writes a line of the harness's own into the records."""
+        self.transcript.mark(text, self.seconds)
+        if self._cast is not None:
+            self._cast.mark(text, self.seconds)
+
+    def guard(self, secret: str | None) -> None:
+        """From now on masks `secret` in the records, should the guest echo it; None ends that."""
+        self.transcript.guard(secret)
+        if self._cast is not None:
+            self._cast.guard(secret)
+
+    def close(self) -> None:
+        """Writes out what is left of the records."""
+        self.transcript.close()
+        if self._cast is not None:
+            self._cast.close()
 
     def take(self, data: bytes) -> bytes:
         """Takes what the console said; returns it without escape sequences."""
+        if self._cast is not None:
+            self._cast.add(data, self.seconds)
         text = self._stripper.feed(data)
         unfinished_before = self.transcript.unfinished
         for line in self.transcript.add(self._decoder.decode(text), self.seconds):
@@ -97,6 +134,15 @@ class ConsoleObserver:
         if bad is not None and not self.fatal:
             self._sound(bad)
         self.phases.observe(line, self.seconds)
+        self._note_delay()
+
+    def _note_delay(self) -> None:
+        phase = self.phases.phase
+        if self._hunger is None or phase in self._delays or phase is Phase.FIRMWARE:
+            return
+        waited = self._hunger.waited_seconds()
+        if waited is not None:
+            self._delays[phase] = waited
 
     def _sound(self, bad: BadPattern) -> None:
         if bad.starvation:

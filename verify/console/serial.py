@@ -56,9 +56,9 @@ class SerialConsole(_Base):
     """A guest's serial line.
 
     `line` is the harness's end of the socket. `time_scale` stretches every wait for a machine that is
-    slower than KVM. `log` takes the readable transcript, seconds from now. All pexpect methods work, on
-    bytes without escape sequences; any of them raises `GuestFailed`, `MachineLost` or `ConsoleLost` as soon
-    as the guest has shown a bad pattern or is gone.
+    slower than KVM. `log` takes the readable transcript, `cast` the recording (asciicast v2), both with
+    seconds from now. All pexpect methods work, on bytes without escape sequences; any of them raises
+    `GuestFailed`, `MachineLost` or `ConsoleLost` as soon as the guest has shown a bad pattern or is gone.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class SerialConsole(_Base):
         *,
         time_scale: float = 1.0,
         log: Path | None = None,
+        cast: Path | None = None,
         watches: Sequence[Watch] = (),
         hunger: ProcessorHunger | None = None,
     ) -> None:
@@ -76,7 +77,7 @@ class SerialConsole(_Base):
         self.time_scale = time_scale
         self.line = line
         line.setblocking(False)
-        self._observer = ConsoleObserver(log, hunger)
+        self._observer = ConsoleObserver(log, cast, hunger)
         self._hunger = hunger
         self._changed = threading.Condition()
         self._incoming = bytearray()
@@ -98,6 +99,12 @@ class SerialConsole(_Base):
         """Seconds from the start at which each phase was reached."""
         with self._changed:
             return self._observer.phases.times
+
+    @property
+    def phase_delays(self) -> Mapping[Phase, float]:
+        """How long (seconds) the host had kept the guest waiting when it reached each phase, where that is known."""
+        with self._changed:
+            return self._observer.phase_delays
 
     @property
     def seconds(self) -> float:
@@ -136,7 +143,7 @@ class SerialConsole(_Base):
     def reached(self, phase: Phase) -> None:
         """Takes note of a phase that showed itself in another way than by a line of its own."""
         with self._changed:
-            self._observer.phases.advance(phase, self.seconds)
+            self._observer.reached(phase)
 
     def restart_clock(self) -> None:
         """Makes this moment the start: the first instruction of the guest."""
@@ -145,7 +152,7 @@ class SerialConsole(_Base):
     def mark(self, text: str) -> None:
         """Writes a line into the transcript, to find one's way later."""
         with self._changed:
-            self._observer.transcript.mark(text, self.seconds)
+            self._observer.mark(text)
 
     @contextmanager
     def tolerating(self, *patterns: BadPattern) -> Iterator[None]:
@@ -259,12 +266,12 @@ class SerialConsole(_Base):
     def guarding(self, secret: str) -> Iterator[None]:
         """Masks `secret` in the transcript while the block runs, should the guest echo it."""
         with self._changed:
-            self._observer.transcript.guard(secret)
+            self._observer.guard(secret)
         try:
             yield
         finally:
             with self._changed:
-                self._observer.transcript.guard(None)
+                self._observer.guard(None)
                 if self._observer.transcript.secret_seen:
                     self._leaked.append(secret)
 
@@ -277,7 +284,7 @@ class SerialConsole(_Base):
         self._thread.join()
         self._stop_reader.close()
         self.line.close()
-        self._observer.transcript.close()
+        self._observer.close()
 
     def _raise_ending(self) -> None:
         """The line is gone; waits for the thread to learn why."""

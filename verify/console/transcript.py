@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _WORD = re.compile(r"\w")
 # The frames that carry commands and their output (frames.py, upload.py): thousands of lines that say nothing
 # to a reader. The raw log has them, and whoever runs a command marks it here.
-_CARRIED = re.compile(
+CARRIED = re.compile(
     r"%\w{8} (?:l \d{5}:[A-Za-z0-9+/=]+|s \d+ [0-9a-f-]+|n [ci][ \d]+|[mbkvf])|%\w{8}42|[0-9a-f]{64}  \d\d"
 )
 _KEPT_LINES = 200
@@ -99,7 +99,7 @@ class Transcript:
 
     def _write(self, line: str, seconds: float) -> None:
         line = _CONTROL.sub("", self._without_secret(line))
-        if not _WORD.search(line) or _CARRIED.fullmatch(line):
+        if not _WORD.search(line) or CARRIED.fullmatch(line):
             return
         self._last.append(line)
         if self._file is not None:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from verify.machine.host_class import HostClass
 from verify.outcome import Outcome
 
 
@@ -47,23 +48,32 @@ class CheckEnded:
 
 @dataclass(frozen=True)
 class PhaseReached:
-    """A machine has come to a phase of its boot, `seconds` after its start."""
+    """A machine has come to a phase of its boot, `seconds` after its start.
+
+    `delay` is for how many of them the host kept it waiting for a processor; None where that is not known.
+    """
 
     cell: str
     phase: str
     seconds: float
+    delay: float | None = None
     kind: Literal["phase reached"] = "phase reached"
 
 
 @dataclass(frozen=True)
 class MachineStarted:
-    """A machine has been started, with the command line that starts it by hand."""
+    """A machine has been started, with the command line that starts it by hand.
+
+    `time_scale` is how much slower than with KVM it is expected to be.
+    """
 
     cell: str
     accelerator: str
     accelerator_reason: str
     command_line: tuple[str, ...]
     at: float = field(default_factory=time.time)
+    host_class: HostClass | None = None
+    time_scale: float = 1.0
     kind: Literal["machine started"] = "machine started"
 
 
@@ -87,6 +97,15 @@ class Screenshot:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """Something about the evidence itself: what is missing of it, and why."""
+
+    cell: str
+    text: str
+    kind: Literal["noted"] = "noted"
+
+
+@dataclass(frozen=True)
 class MachineEnded:
     """A machine is gone."""
 
@@ -95,7 +114,9 @@ class MachineEnded:
     kind: Literal["machine ended"] = "machine ended"
 
 
-Event = Selected | CheckBegun | CheckEnded | PhaseReached | MachineStarted | ShellOpened | Screenshot | MachineEnded
+Event = (
+    Selected | CheckBegun | CheckEnded | PhaseReached | MachineStarted | ShellOpened | Screenshot | Noted | MachineEnded
+)
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 

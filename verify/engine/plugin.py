@@ -21,6 +21,7 @@ from verify.checks.catalogue import in_machine, on_medium
 from verify.checks.guest import Guest
 from verify.checks.on_medium import Reader
 from verify.engine.events import CheckBegun, CheckEnded, Selected, tell
+from verify.engine.journal import keep_journal
 from verify.engine.session import MachineSession
 from verify.expectations.cloud_seed import seed_of
 from verify.expectations.credentials import Credential, credentials_of
@@ -115,10 +116,14 @@ class MachineNode(CellNode):
         self._session = MachineSession(self.plan, cell, self.credentials)
 
     def make(self, expectation: Expectation, notebook: Notebook) -> str:
-        return in_machine.make(expectation.subject, Guest(self._session, notebook))
+        with self._session.recorder.check(expectation.id):
+            return in_machine.make(expectation.subject, Guest(self._session, notebook))
 
     def teardown(self) -> None:
-        self._session.close()
+        try:
+            keep_journal(self._session, self.plan.evidence_of(self.name), self.mask)
+        finally:
+            self._session.close()
 
 
 class CheckItem(pytest.Item):
@@ -130,8 +135,6 @@ class CheckItem(pytest.Item):
         self.expectation = expectation
         self.notebook = Notebook(parent.mask)
         self.seen = ""
-        self.user_properties.append(("requirement", expectation.requirement))
-        self.user_properties.append(("source", expectation.source))
 
     def runtest(self) -> None:
         tell(self.cell.plan.events_file, CheckBegun(self.cell.name, self.name))
@@ -139,10 +142,6 @@ class CheckItem(pytest.Item):
             self.seen = self.cell.mask(self.cell.make(self.expectation, self.notebook))
         except NotReached as error:
             pytest.skip(f"not reached: {self.cell.mask(str(error))}")
-        except VerifyError as error:
-            self.user_properties.append(("verdict", error.verdict.value))
-            raise
-        self.user_properties.append(("verdict", Verdict.PASS.value))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """One sentence for what the field calls a failure; the traceback for what nobody foresaw."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
@@ -21,14 +19,8 @@ from verify.checks.guest import (
 from verify.console.login import LoginResult, log_in, log_out, wait_for_login_prompt
 from verify.console.shell import Shell
 from verify.deadline import Deadline
-from verify.engine.events import (
-    MachineEnded,
-    MachineStarted,
-    PhaseReached,
-    Screenshot,
-    ShellOpened,
-    tell,
-)
+from verify.engine.events import MachineEnded, ShellOpened, tell
+from verify.engine.recorder import Recorder
 from verify.expectations.credentials import Credential
 from verify.machine.accelerator import Accelerator, probe_accelerator
 from verify.machine.failure import CommandTimedOut
@@ -43,7 +35,6 @@ from verify.verdict import HarnessFault, ProductFailure, VerifyError
 _BOOT_CEILING_SECONDS = 300.0
 _LOGIN_CEILING_SECONDS = 60.0
 _CLOUD_INIT_CEILING_SECONDS = 120.0
-_LOOK_AT_PHASE_EVERY_SECONDS = 0.5
 _LOST_SHELLS_AT_MOST = 2
 
 _CLOUD_INIT_FINISHED = re.compile(r"Cloud-init v\. \S+ finished")
@@ -58,6 +49,7 @@ class MachineSession:
         self._cell = cell
         self._credentials = credentials
         self._evidence = plan.evidence_of(cell.id)
+        self._recorder = Recorder(plan, cell.id)
         self._stack = ExitStack()
         self._accelerator: Accelerator | None = None
         self._machine: Machine | None = None
@@ -69,6 +61,11 @@ class MachineSession:
         self._privilege: Privilege = NoPrivilege("nobody has logged in")
         self._lost: str | None = None
         self._no_way_in: str | None = None
+
+    @property
+    def recorder(self) -> Recorder:
+        """Keeps what the machine shows; works before the boot and after the end."""
+        return self._recorder
 
     @property
     def time_scale(self) -> float:
@@ -86,10 +83,10 @@ class MachineSession:
                 self._evidence.mkdir(parents=True, exist_ok=True)
                 machine = Machine(self._cell.spec(self._plan.medium), self._accelerator, self._evidence)
                 self._machine = self._stack.enter_context(machine)
-                self._tell_start(self._machine, self._accelerator)
-                with self._phases_told(self._machine):
+                self._recorder.machine_started(self._machine, self._accelerator)
+                with self._recorder.boot():
                     wait_for_login_prompt(self._machine.console, self._deadline(_BOOT_CEILING_SECONDS))
-            self._take_screenshot("login")
+            self._recorder.screenshot("login")
         machine = self._require_machine()
         return ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in _in_order(machine.phase_times))
 
@@ -202,6 +199,13 @@ class MachineSession:
         text = log.read_bytes().decode(errors="replace") if log.exists() else ""
         return _ESCAPES.sub("", text)
 
+    @property
+    def why_no_shell(self) -> str | None:
+        """Why nothing can be asked of the machine as it is now; None if it can."""
+        if self._lost is not None or self._no_way_in is not None:
+            return self._lost or self._no_way_in
+        return "nobody has logged in" if self._shell is None and self._credential is None else None
+
     def disk_writes(self) -> tuple[DiskWrites, ...]:
         return self._require_machine().disk_writes()
 
@@ -243,7 +247,7 @@ class MachineSession:
             yield
         except BaseException as error:
             self._lost = f"{what}: {_first_line(error)}"
-            self._take_screenshot("lost")
+            self._recorder.screenshot("lost")
             raise
 
     @contextmanager
@@ -263,34 +267,6 @@ class MachineSession:
     def _login_deadline(self) -> Deadline:
         return self._deadline(_LOGIN_CEILING_SECONDS)
 
-    def _tell_start(self, machine: Machine, accelerator: Accelerator) -> None:
-        tell(
-            self._plan.events_file,
-            MachineStarted(self._cell.id, accelerator.name, accelerator.reason, machine.command_line),
-        )
-
-    def _take_screenshot(self, moment: str) -> None:
-        if self._machine is None:
-            return
-        file = self._evidence / f"screen-{moment}.png"
-        # A machine that is gone shows nothing; why it is gone is what the caller is about to tell.
-        with contextlib.suppress(VerifyError):
-            self._machine.screenshot(file)
-            name = str(file.relative_to(self._plan.report_dir))
-            tell(self._plan.events_file, Screenshot(self._cell.id, name))
-
-    @contextmanager
-    def _phases_told(self, machine: Machine) -> Iterator[None]:
-        """Tells each phase as it is reached, while the block waits for the console."""
-        over = threading.Event()
-        thread = threading.Thread(target=_tell_phases, args=(self._plan, self._cell, machine, over))
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
-
 
 class _WatchedShell:
     """A shell whose failures the session hears of."""
@@ -305,18 +281,6 @@ class _WatchedShell:
         except VerifyError as error:
             self._session.shell_failed(error)
             raise
-
-
-def _tell_phases(plan: Plan, cell: MachineCell, machine: Machine, over: threading.Event) -> None:
-    told: set[Phase] = set()
-    while True:
-        last_look = over.wait(_LOOK_AT_PHASE_EVERY_SECONDS)
-        for phase, seconds in _in_order(machine.phase_times):
-            if phase not in told:
-                told.add(phase)
-                tell(plan.events_file, PhaseReached(cell.id, str(phase), seconds))
-        if last_look:
-            return
 
 
 def _in_order(times: Mapping[Phase, float]) -> list[tuple[Phase, float]]:

@@ -52,7 +52,8 @@ class Machine:
     """A machine that boots `spec.medium`; a context manager, launched on entry and gone on exit.
 
     `evidence` is a directory that gets serial.log (raw), serial-timed.log (text, with seconds since the
-    first instruction), firmware.log (SeaBIOS's debug output), qemu.log and qemu-command.txt.
+    first instruction), console.cast (asciicast v2), firmware.log (SeaBIOS's debug output), qemu.log and
+    qemu-command.txt.
     """
 
     def __init__(self, spec: MachineSpec, accelerator: Accelerator, evidence: Path) -> None:
@@ -89,6 +90,11 @@ class Machine:
     def phase_times(self) -> Mapping[Phase, float]:
         """Seconds from the first instruction to each phase that was seen."""
         return self.console.phase_times
+
+    @property
+    def phase_delays(self) -> Mapping[Phase, float]:
+        """How long (seconds) this host had kept the guest waiting for a processor when it reached each phase."""
+        return self.console.phase_delays
 
     def __enter__(self) -> Self:
         self.launch()
@@ -143,6 +149,13 @@ class Machine:
         if self._qmp is None:
             raise QmpError("the machine is not running")
         return self._qmp.execute(command, arguments)
+
+    def qemu_version(self) -> str:
+        """As QEMU tells it (qapi/control.json), ``7.2.22``. Raises `QmpError`."""
+        answer = self.qmp("query-version")
+        if not isinstance(answer, dict):
+            raise QmpError("query-version answered something else")
+        return ".".join(str(answer["qemu"][part]) for part in ("major", "minor", "micro"))
 
     def screenshot(self, path: Path) -> None:
         """Writes what the screen shows to `path`, as a PNG. Raises `QmpError`."""
@@ -237,6 +250,7 @@ class Machine:
             serial,
             time_scale=self.accelerator.time_scale,
             log=self.evidence / "serial-timed.log",
+            cast=self.evidence / "console.cast",
             hunger=ProcessorHunger(process.pid),
             watches=(
                 Watch(firmware.fileno(), lambda: self._on_firmware(firmware)),

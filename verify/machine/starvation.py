@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import deque
@@ -35,6 +36,7 @@ class ProcessorHunger:
         self._tasks = Path(f"/proc/{pid}/task")
         self._stat = Path(f"/proc/{pid}/stat")
         self._samples: deque[_Sample] = deque(maxlen=_WINDOW_SAMPLES)
+        self._waited_before: dict[str, int] = {}
         self._ticks_per_second = os.sysconf("SC_CLK_TCK")
 
     def sample(self) -> None:
@@ -49,6 +51,29 @@ class ProcessorHunger:
         # Fields 14 and 15 of proc_pid_stat(5), counted from the state, which is field 3.
         used = (int(after_name[11]) + int(after_name[12])) / self._ticks_per_second
         self._samples.append(_Sample(time.monotonic(), used, runnable))
+
+    def waited_seconds(self) -> float | None:
+        """How long the process was kept waiting for a processor since `start_waiting`; None where nobody counts.
+
+        That of its threads which waited longest: a guest's own pace is its virtual processor's thread, and
+        to add up what several threads waited at the same time would excuse too much. From schedstat
+        (Documentation/scheduler/sched-stats.rst), which Linux has with CONFIG_SCHED_INFO.
+        """
+        waited = self._waited_nanoseconds()
+        growth = [nanoseconds - self._waited_before.get(task, 0) for task, nanoseconds in waited.items()]
+        return max(growth) / 1e9 if growth else None
+
+    def start_waiting(self) -> None:
+        """Makes this moment the start for `waited_seconds`."""
+        self._waited_before = self._waited_nanoseconds()
+
+    def _waited_nanoseconds(self) -> dict[str, int]:
+        waited = {}
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for task in self._tasks.iterdir():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    waited[task.name] = int((task / "schedstat").read_text().split()[1])
+        return waited
 
     def starved(self, seconds: float) -> str | None:
         """A sentence if the process got less than a quarter of what it wanted in the last `seconds`."""

@@ -15,11 +15,13 @@ from verify.engine.events import (
     Event,
     MachineEnded,
     MachineStarted,
+    Noted,
     PhaseReached,
     Screenshot,
     Selected,
     ShellOpened,
 )
+from verify.machine.host_class import HostClass
 from verify.outcome import Outcome
 from verify.plan import MEDIUM_CELL_ID, Plan
 from verify.verdict import Verdict
@@ -27,15 +29,37 @@ from verify.verdict import Verdict
 
 @dataclass(frozen=True)
 class PhaseTime:
-    """A phase of a boot, and when it was reached in seconds from the machine's start."""
+    """A phase of a boot, and when it was reached in seconds from the machine's start.
+
+    `delay`: for how many of them the host kept the guest waiting for a processor; None where nobody counts.
+    `limit` is the budget's, in seconds on this machine; `baseline` when an earlier run reached the phase, and
+    `ratio` how much longer the step from the phase before took now than then.
+    """
 
     phase: str
     seconds: float
+    delay: float | None = None
+    limit: float | None = None
+    baseline: float | None = None
+    ratio: float | None = None
+
+    @property
+    def own_seconds(self) -> float:
+        """Without the time that the host took away: what is compared."""
+        return self.seconds - (self.delay or 0.0)
+
+    @property
+    def over_limit(self) -> bool:
+        return self.limit is not None and self.own_seconds > self.limit
 
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """How a cell's machine was run; `firmware` and `attachment` by the names that the plan uses."""
+    """How a cell's machine was run; `firmware` and `attachment` by the names that the plan uses.
+
+    `logs` and `screenshots` are file names relative to the report directory, screenshots in their order;
+    `notes` say what a reader has to know of the evidence: what is missing, what is over its budget.
+    """
 
     firmware: str
     attachment: str
@@ -50,6 +74,9 @@ class MachineFacts:
     privilege: str
     screenshots: tuple[str, ...]
     logs: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    host_class: HostClass | None = None
+    time_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +117,9 @@ class Report:
 
 
 _REPORT = TypeAdapter(Report)
+_LOGS = (
+    "serial-timed.log", "journal.log", "console.cast", "serial.log", "firmware.log", "qemu.log", "qemu-command.txt"
+)  # fmt: skip
 
 
 @dataclass
@@ -104,6 +134,7 @@ class _Told:
     phases: list[PhaseTime] = field(default_factory=list)
     shell: ShellOpened | None = None
     screenshots: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def cell_reports(plan: Plan, events: Iterable[Event], keyword: str | None) -> tuple[CellReport, ...]:
@@ -137,14 +168,19 @@ def _take(told: _Told, event: Event) -> None:
             told.outcomes.append(event.outcome)
         case MachineStarted():
             told.started = event
+            # Where the harness had to boot again to get in, the report is about the machine it asked.
+            told.phases.clear()
+            told.screenshots.clear()
         case MachineEnded():
             told.ended_at = event.at
         case PhaseReached():
-            told.phases.append(PhaseTime(event.phase, event.seconds))
+            told.phases.append(PhaseTime(event.phase, event.seconds, event.delay))
         case ShellOpened():
             told.shell = event
         case Screenshot():
             told.screenshots.append(event.file)
+        case Noted():
+            told.notes.append(event.text)
 
 
 def _cell_report(plan: Plan, cell_id: str, told: _Told) -> CellReport:
@@ -190,10 +226,15 @@ def _machine_facts(plan: Plan, cell_id: str, told: _Told) -> MachineFacts | None
         privilege="" if shell is None else shell.privilege,
         screenshots=tuple(told.screenshots),
         logs=_logs(plan.report_dir, plan.evidence_of(cell_id)),
+        notes=tuple(told.notes),
+        host_class=None if started is None else started.host_class,
+        time_scale=1.0 if started is None else started.time_scale,
     )
 
 
 def _logs(report_dir: Path, evidence: Path) -> tuple[str, ...]:
-    """The log files of a cell, relative to the report directory."""
-    logs = sorted(path for path in evidence.glob("*.log") if path.is_file())
+    """The logs and recordings of a cell, relative to the report directory; the most useful first."""
+    known = [evidence / name for name in _LOGS]
+    others = sorted({*evidence.glob("*.log"), *evidence.glob("*.cast")}.difference(known))
+    logs = [path for path in (*known, *others) if path.is_file()]
     return tuple(str(path.relative_to(report_dir)) for path in logs)

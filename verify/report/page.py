@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import base64
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from verify.judgement import count
-from verify.report.model import CellReport, Report
+from verify.outcome import Outcome
+from verify.report.model import CellReport, PhaseTime, Report
 from verify.verdict import Verdict
 
 # The page stays self-contained up to this much; what is larger is linked.
 _LARGEST_EMBEDDED_BYTES = 2_000_000
+_ABOUT_LOGS = {
+    "serial-timed.log": "the console, with seconds and a mark where each check begins and ends",
+    "journal.log": "the journal of the boot",
+    "console.cast": "the console to play, with asciinema",
+    "serial.log": "the console's bytes",
+    "firmware.log": "what the BIOS said",
+    "qemu.log": "what QEMU said",
+    "qemu-command.txt": "QEMU's command line",
+}
 
 
 def render_page(report: Report, report_dir: Path) -> str:
@@ -33,12 +45,18 @@ def render_page(report: Report, report_dir: Path) -> str:
         command_line=shlex.join,
         css=_css_class,
         word=word,
+        kind=_kind,
         name=_file_name,
+        about=_about,
+        moment=_moment,
+        steps=_steps,
     )
+    outcomes = [outcome for cell in report.cells for outcome in cell.outcomes]
     return environment.get_template("page.html").render(
         report=report,
         counts={cell.id: tally(cell) for cell in report.cells},
-        failures=[o for cell in report.cells for o in cell.outcomes if o.verdict is not Verdict.PASS],
+        wrong=[outcome for outcome in outcomes if _kind(outcome.verdict) == "wrong"],
+        numbers=_numbers(outcomes),
         images={
             name: _embedded(report_dir / name)
             for cell in report.cells
@@ -62,6 +80,53 @@ def tally(cell: CellReport) -> str:
 
 def _css_class(verdict: Verdict | None) -> str:
     return word(verdict).replace(" ", "-")
+
+
+def _kind(verdict: Verdict | None) -> str:
+    """Which of the page's filters shows it."""
+    return {Verdict.PASS: "passed", None: "unreached"}.get(verdict, "wrong")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How many checks each of the page's filters shows."""
+
+    all: int
+    wrong: int
+    unreached: int
+    passed: int
+
+
+def _numbers(outcomes: Sequence[Outcome]) -> Numbers:
+    kinds = [_kind(outcome.verdict) for outcome in outcomes]
+    return Numbers(len(kinds), kinds.count("wrong"), kinds.count("unreached"), kinds.count("passed"))
+
+
+@dataclass(frozen=True)
+class Step:
+    """From the phase before to that of `time`, in seconds."""
+
+    time: PhaseTime
+    seconds: float
+
+
+def _steps(phases: Sequence[PhaseTime]) -> list[Step]:
+    before = 0.0
+    steps = []
+    for time in phases:
+        if time.seconds > 0:  # the firmware's own beginning is no step
+            steps.append(Step(time, time.seconds - before))
+        before = time.seconds
+    return steps
+
+
+def _about(log: str) -> str:
+    return _ABOUT_LOGS.get(Path(log).name, "")
+
+
+def _moment(screenshot: str) -> str:
+    """``cells/x/screen-boot-loader.png`` shows the boot loader."""
+    return Path(screenshot).stem.removeprefix("screen-")
 
 
 def _clock(seconds: float) -> str:

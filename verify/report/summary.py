@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from verify.report.model import Report
+from verify.report.model import CellReport, Report
 from verify.report.page import tally, word
 from verify.verdict import Verdict
 
 
 def summary(report: Report, page: Path) -> str:
-    """Per cell verdict, seconds and counts; each failing requirement with its reason; where the page is."""
+    """Per cell verdict, seconds, counts and notes; each failing requirement with its reason; where the page is."""
     width = max((len(cell.id) for cell in report.cells), default=0)
     lines = []
     for cell in report.cells:
@@ -19,7 +19,17 @@ def summary(report: Report, page: Path) -> str:
             if outcome.verdict not in (Verdict.PASS, None):
                 reason = outcome.reason.strip().replace("\n", "\n      ")
                 lines.append(f"    {word(outcome.verdict)}: {outcome.requirement} [{outcome.id}]\n      {reason}")
+        lines += [f"    note: {note}" for note in (() if cell.machine is None else cell.machine.notes)]
+        lines += _against_baseline(cell)
     if not report.cells:
         lines.append("no check was run")
     lines.append(f"{word(report.verdict)} after {report.seconds:.0f} s; report: {page}")
     return "\n".join(lines)
+
+
+def _against_baseline(cell: CellReport) -> list[str]:
+    """How long each step of the boot took, as a multiple of the baseline's; nothing without one."""
+    ratios = [] if cell.machine is None else [time for time in cell.machine.phases if time.ratio is not None]
+    if not ratios:
+        return []
+    return [f"    boot against the baseline: {', '.join(f'{time.phase} × {time.ratio:.2f}' for time in ratios)}"]
