@@ -96,6 +96,7 @@ def test_host_fault_is_tried_again_with_evidence_of_its_own(
     assert "host fault at the 2nd try" in said
     assert "the 1st try ended as host fault" in said
     assert "Try 1 of 2 ended as host fault" in (plan.report_dir / "index.html").read_text()
+    assert 'name="try-1" value="host fault"' in (plan.report_dir / "junit.xml").read_text()
 
 
 @pytest.mark.parametrize(
