@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mic.errors import USAGE_EXIT_CODE, UserError
-from verify.commands.verify import verify
+from verify.commands.group import app as verify_commands
 
 app = typer.Typer(
     name="mic",
@@ -101,7 +101,7 @@ def _refuse_unusable_output(output: Path, image: Path) -> None:
         raise UserError("the output directory cannot be written to", where=output.parent)
 
 
-app.command()(verify)
+app.add_typer(verify_commands, name="verify")
 
 
 class _ReportedErrors:

@@ -2,8 +2,8 @@
 
 A product failure wins over every fault: what was seen to be wrong stays wrong, whatever else could not be
 looked at. A fault wins over passes: a run that could not look everywhere has not shown that all is well.
-Checks that were not reached never decide, because what kept them from being reached does; and no outcome at
-all, or nothing but unreached ones, is a harness fault, never a pass.
+Checks that were not reached never decide, because what kept them from being reached does; where nothing did,
+as where there is no outcome at all, it is a harness fault, never a pass.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ def judge(outcomes: Iterable[Outcome]) -> Verdict:
 def worst(verdicts: Iterable[Verdict | None]) -> Verdict:
     """The verdict that wins; None stands for what was not reached."""
     found = set(verdicts)
+    if None in found and found <= {Verdict.PASS, None}:
+        return Verdict.HARNESS_FAULT
     return next((verdict for verdict in _WORST_FIRST if verdict in found), Verdict.HARNESS_FAULT)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from verify.boot_budget import BootBudget
 from verify.expectations.expectation import Place
 from verify.expectations.extras import Extra
+from verify.host import THIS_HOST, Host
 from verify.machine.firmware import Firmware
 from verify.machine.spec import Attachment, MachineSpec
 from verify.verdict import HarnessFault
@@ -43,6 +43,11 @@ class MachineCell:
         boot = "" if self.boot is None else f"-boot{self.boot:03d}"
         return f"{self.firmware.value}-{self.attachment.value}-{self.memory_mib}mib-{self.cpus}cpu{disks}{boot}"
 
+    @property
+    def host_memory_mib(self) -> int:
+        """What the host needs for it, in MiB."""
+        return self.memory_mib + _OVERHEAD_MIB
+
     def spec(self, medium: Path) -> MachineSpec:
         """The machine of this cell, with `medium` attached."""
         return MachineSpec(medium, self.firmware, self.attachment, self.memory_mib, self.cpus, self.other_disks)
@@ -50,7 +55,10 @@ class MachineCell:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run verifies. Every worker reads the configuration again by itself: secrets stay out of here."""
+    """What one run verifies. Every worker reads the configuration again by itself: secrets stay out of here.
+
+    `only` names the cells that this run makes (all if empty), `number` which try of theirs it is, from 1.
+    """
 
     medium: Path
     config_file: Path
@@ -58,6 +66,19 @@ class Plan:
     cells: tuple[MachineCell, ...]
     extras: tuple[Extra, ...] = ()
     boot_budget: BootBudget | None = None
+    only: tuple[str, ...] = ()
+    number: int = 1
+
+    @property
+    def cell_ids(self) -> tuple[str, ...]:
+        """The cells that this run makes, the medium's own first."""
+        every = (MEDIUM_CELL_ID, *(cell.id for cell in self.cells))
+        return tuple(id for id in every if not self.only or id in self.only)
+
+    @property
+    def machines(self) -> tuple[MachineCell, ...]:
+        """The machines that this run boots."""
+        return tuple(cell for cell in self.cells if cell.id in self.cell_ids)
 
     @property
     def firmwares(self) -> tuple[Firmware, ...]:
@@ -66,11 +87,17 @@ class Plan:
     @property
     def events_file(self) -> Path:
         """Where the workers tell what happens (`verify.engine.events`)."""
-        return self.report_dir / "events.jsonl"
+        return self.report_dir / f"events{self.try_suffix}.jsonl"
+
+    @property
+    def try_suffix(self) -> str:
+        """What tells the files of a second try and later ones from the first's."""
+        return "" if self.number == 1 else f"-try-{self.number}"
 
     def evidence_of(self, cell_id: str) -> Path:
         """The directory of a cell's logs and screenshots."""
-        return self.report_dir / "cells" / cell_id
+        directory = self.report_dir / "cells" / cell_id
+        return directory if self.number == 1 else directory / f"try-{self.number}"
 
     def write(self) -> Path:
         """Writes the plan into the report directory and returns its path."""
@@ -95,22 +122,14 @@ def place_of(cell_id: str) -> Place:
     return Place.MEDIUM if cell_id == MEDIUM_CELL_ID else Place.MACHINE
 
 
-def machines_side_by_side(cells: Sequence[MachineCell]) -> int:
-    """How many of `cells` this host runs well at once, at least 1: cores and free memory decide.
+def machines_side_by_side(cells: Sequence[MachineCell], host: Host = THIS_HOST) -> int:
+    """How many of `cells` `host` runs well at once, at least 1: cores and free memory decide.
 
     Without hardware virtualisation two machines with one processor each share two cores better than one
     machine with two (measured), so a machine counts as many cores as it has processors.
     """
     if not cells:
         return 1
-    cores = len(os.sched_getaffinity(0)) // max(cell.cpus for cell in cells)
-    memory = available_memory_mib() // (max(cell.memory_mib for cell in cells) + _OVERHEAD_MIB)
+    cores = host.cores() // max(cell.cpus for cell in cells)
+    memory = host.available_memory_mib() // max(cell.host_memory_mib for cell in cells)
     return max(1, min(len(cells), cores, memory))
-
-
-def available_memory_mib() -> int:
-    """MemAvailable of /proc/meminfo (proc(5)), in MiB."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) // 1024
-    return 0

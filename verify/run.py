@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from verify.report.junit import render_junit
 from verify.report.model import CellReport, Report, cell_reports
 from verify.report.page import render_page
 from verify.report.summary import summary
+from verify.tries import cells_tried, doubted
 
 PAGE_NAME = "index.html"
 _REPORT_FILES = ("junit.xml", "report.json", PAGE_NAME, "events.jsonl", "pytest.log")
@@ -56,14 +58,16 @@ def verify(
     processes: int | None = None,
     attachments: Sequence[Attachment] = (Attachment.CDROM,),
     options: MachineOptions = MachineOptions(),
+    retries: int = 0,
     comparison: Comparison = NO_COMPARISON,
 ) -> int:
     """Verifies a medium against its configuration; returns the exit code.
 
     0: everything asked for is there; 1: the medium is wrong; 75: harness or host at fault, nothing is known.
     `keyword` is pytest's ``-k``; `processes` how many cells run side by side, by default what the host's
-    cores and memory allow. Raises `UserError` for what the caller can mend: no such medium, no ISO, a
-    configuration with mistakes, a keyword expression that is none, boot times that cannot be compared with.
+    cores and memory allow; `retries` how often a cell that ended in a fault is run again. Raises `UserError` for
+    what the caller can mend: no such medium, no ISO, a configuration with mistakes, a keyword expression that is
+    none, boot times that cannot be compared with.
     """
     cells = tuple(
         MachineCell(firmware, attachment, options.memory_mib, options.cpus, options.other_disks)
@@ -71,7 +75,7 @@ def verify(
         for attachment in dict.fromkeys(attachments)
     )
     plan = Plan(medium.absolute(), config_file.absolute(), report_dir.absolute(), cells)
-    return run_plan(plan, keyword=keyword, processes=processes, comparison=comparison)
+    return run_plan(plan, keyword=keyword, processes=processes, retries=retries, comparison=comparison)
 
 
 def run_plan(
@@ -79,25 +83,39 @@ def run_plan(
     *,
     keyword: str | None = None,
     processes: int | None = None,
+    retries: int = 0,
     comparison: Comparison = NO_COMPARISON,
 ) -> int:
     """Runs the cells of a plan and writes the report; returns the exit code, as `verify` does."""
     _check_inputs(plan)
     baseline = comparison.read()
     _prepare(plan)
-    processes = processes or machines_side_by_side(plan.cells)
+    processes = processes or machines_side_by_side(plan.machines)
     begun = time.time()
-    with shown(plan.events_file, sys.stderr):
-        pytest_code = _run_pytest(plan, keyword, processes)
-    if pytest_code == pytest.ExitCode.USAGE_ERROR:
-        raise UserError(f"pytest does not take this: -k {keyword}", where=plan.report_dir / "pytest.log")
-    cells = cell_reports(plan, EventReader(plan.events_file).new(), keyword)
-    cells = with_boot_times(cells, plan.boot_budget, baseline, comparison.tolerance)
-    report = _report(plan, keyword, processes, begun, cells)
+
+    def run_once(one: Plan) -> tuple[CellReport, ...]:
+        # A hard budget decides too, so it is looked at before it is known whether there is another try.
+        return with_boot_times(_run_once(one, keyword, processes), plan.boot_budget, baseline, comparison.tolerance)
+
+    report = _report(plan, keyword, processes, begun, cells_tried(plan, retries, run_once))
     page = write_report(report, plan.report_dir)
     print(summary(report, page), flush=True)
     comparison.keep(report.cells)
     return report.verdict.exit_code
+
+
+def _run_once(plan: Plan, keyword: str | None, processes: int) -> tuple[CellReport, ...]:
+    """One try of the plan's cells."""
+    plan.write()
+    with shown(plan.events_file, sys.stderr):
+        pytest_code = _run_pytest(plan, keyword, processes)
+    if pytest_code == pytest.ExitCode.USAGE_ERROR:
+        raise UserError(f"pytest does not take this: -k {keyword}", where=_log_of(plan))
+    return doubted(cell_reports(plan, EventReader(plan.events_file).new(), keyword), pytest_code)
+
+
+def _log_of(plan: Plan) -> Path:
+    return plan.report_dir / f"pytest{plan.try_suffix}.log"
 
 
 def write_report(report: Report, report_dir: Path) -> Path:
@@ -126,10 +144,10 @@ def _prepare(plan: Plan) -> None:
         plan.report_dir.mkdir(parents=True, exist_ok=True)
         for name in _REPORT_FILES:
             (plan.report_dir / name).unlink(missing_ok=True)
-        for cell in plan.cells:
-            for file in plan.evidence_of(cell.id).glob("*"):
-                file.unlink()
-        plan.write()
+        for later_try in plan.report_dir.glob("*-try-*"):
+            later_try.unlink()
+        for cell_id in plan.cell_ids:
+            shutil.rmtree(plan.evidence_of(cell_id), ignore_errors=True)
     except OSError as error:
         raise UserError(f"the report cannot be written: {error.strerror}", where=plan.report_dir) from error
 
@@ -148,7 +166,7 @@ def _run_pytest(plan: Plan, keyword: str | None, processes: int) -> int:
     if keyword is not None:
         arguments += ["-k", keyword]
     interruption = _Interruption()
-    with _own_pytest_environment(), (plan.report_dir / "pytest.log").open("w") as log, redirect_stdout(log):
+    with _own_pytest_environment(), _log_of(plan).open("w") as log, redirect_stdout(log):
         code = int(pytest.main([*arguments, str(plan.report_dir / "plan.json")], plugins=[interruption]))
     if interruption.happened:
         raise KeyboardInterrupt

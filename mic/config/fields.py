@@ -96,6 +96,24 @@ def _integer(text: str) -> int | None:
     return 0 if digits == "0" else None
 
 
+def positive_seconds() -> BeforeValidator:
+    """A number of seconds above 0, whole or not."""
+
+    def read(value: object) -> float:
+        scalar = _scalar(value, "a number of seconds")
+        if scalar.kind not in (tree.Kind.INT, tree.Kind.FLOAT) or len(scalar.text) > _LONGEST_NUMBER:
+            refuse(f"must be a number of seconds, not {scalar.described}")
+        try:
+            seconds = float(scalar.text)
+        except ValueError:
+            refuse("must be a number of seconds", "in plain digits")
+        if not 0 < seconds < float("inf"):
+            refuse("must be a number of seconds above 0")
+        return seconds
+
+    return BeforeValidator(read)
+
+
 def choice(*, of: type[Enum]) -> BeforeValidator:
     """One of the values of the enumeration `of`, which are texts."""
     values = [str(member.value) for member in of]

@@ -15,12 +15,17 @@ _SCALAR = {"type": ["string", "number", "boolean"]}
 
 def json_schema() -> str:
     """The schema (JSON Schema draft 2020-12) as JSON text, for editors and for validation elsewhere."""
-    schema = ConfigSection.model_json_schema()
+    return schema_of(ConfigSection)
+
+
+def schema_of(root: type[Section]) -> str:
+    """The same for another kind of file that is read by sections."""
+    schema = root.model_json_schema()
     definitions = schema["$defs"]
     for section in Section.__subclasses__():
         if section.__name__ in definitions:
             definitions[section.__name__] = _as_read(definitions[section.__name__], section)
-    return json.dumps({"$schema": _DIALECT, **_as_read(schema, ConfigSection)}, indent=2) + "\n"
+    return json.dumps({"$schema": _DIALECT, **_as_read(schema, root)}, indent=2) + "\n"
 
 
 def _as_read(definition: dict[str, Any], section: type[Section]) -> dict[str, Any]:

@@ -6,16 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 
-from mic.errors import UserError
+from mic.errors import UserError, UserErrors
 from verify.boot_budget import BootBudget, PhaseLimit
 from verify.machine.host_class import HostClass, cpu_model
 from verify.outcome import Outcome
 from verify.report.baseline import Baseline
 from verify.report.boot_time import with_boot_times
 from verify.report.model import CellReport, MachineFacts, PhaseTime
-from verify.scenario import BootSeconds
+from verify.scenario import load_scenario
 from verify.verdict import Verdict
 
 HOST = HostClass("A Processor", "tcg", 2, "7.2.22")
@@ -135,11 +134,31 @@ def test_a_file_that_is_no_baseline_is_the_users_to_mend(tmp_path: Path, content
         Baseline.read(file)
 
 
-def test_a_scenario_names_its_budget_by_phase() -> None:
-    section = TypeAdapter(BootSeconds).validate_python({"boot_loader": 2, "login": 20, "hard": True})
+def test_a_scenario_names_its_budget_by_phase(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.yaml"
+    (tmp_path / "config.yaml").write_text("{}\n")
+    text = "description: d\nimage: i\nconfig: config.yaml\nboot_seconds: {boot_loader: 2, login: 20.0, hard: true}\n"
+    path.write_text(text)
+    section = load_scenario(path).boot_seconds
+    assert section is not None
     budget = section.budget()
     assert (budget.limit("boot-loader", 6.0), budget.limit("kernel", 6.0), budget.hard) == (12.0, None, True)
     assert budget.words == "boot-loader 2 s, login 20 s"
+
+
+def test_a_budget_that_is_no_time_is_named_at_its_place(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("{}\n")
+    path = tmp_path / "scenario.yaml"
+    path.write_text(
+        "description: d\nimage: i\nconfig: config.yaml\nboot_seconds: {logon: 2, kernel: soon, initrd: 0}\n"
+    )
+    with pytest.raises(UserErrors) as caught:
+        load_scenario(path)
+    assert [str(error).split(": ", 1)[1] for error in caught.value.errors] == [
+        "boot_seconds.logon: unknown key (did you mean login?)",
+        "boot_seconds.kernel: must be a number of seconds, not text",
+        "boot_seconds.initrd: must be a number of seconds above 0",
+    ]
 
 
 def test_the_processor_is_named_by_its_model() -> None:

@@ -22,7 +22,9 @@ HARNESS, HOST = Verdict.HARNESS_FAULT, Verdict.HOST_FAULT
         ([HOST, HARNESS], HARNESS, 75),
         ([], HARNESS, 75),
         ([None, None], HARNESS, 75),
-        ([PASS, None], PASS, 0),
+        ([PASS, None], HARNESS, 75),
+        ([PASS, None, WRONG], WRONG, 1),
+        ([PASS, None, HOST], HOST, 75),
     ],
 )
 def test_the_worst_news_wins(verdicts: list[Verdict | None], expected: Verdict, exit_code: int) -> None:

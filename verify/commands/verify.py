@@ -40,6 +40,9 @@ def verify(
     update_baseline: Annotated[
         Path | None, typer.Option(help="File to keep this run's boot times in.", show_default=False)
     ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="How often a cell that ended in a fault is run again; a failure never is.")
+    ] = 0,
 ) -> None:
     """Boots a live ISO and proves what the configuration asked for.
 
@@ -52,6 +55,14 @@ def verify(
     report = report_dir or medium.with_name(f"{medium.stem}-report")
     firmwares = [Firmware(name.value) for name in firmware or list(FirmwareName)]
     comparison = Comparison(baseline, baseline_tolerance, update_baseline)
-    sys.exit(
-        verify(medium, config_file, firmwares, report, keyword=keyword, processes=processes, comparison=comparison)
+    code = verify(
+        medium,
+        config_file,
+        firmwares,
+        report,
+        keyword=keyword,
+        processes=processes,
+        retries=retries,
+        comparison=comparison,
     )
+    sys.exit(code)

@@ -52,14 +52,15 @@ class PlanFile(pytest.File):
         with open_medium(plan.medium) as medium:
             label = medium.label
         expectations = expectations_of(config, label, plan.firmwares, plan.extras)
-        yield MediumNode.from_parent(
-            self,
-            name=MEDIUM_CELL_ID,
-            plan=plan,
-            wanted=config,
-            expectations=[e for e in expectations if e.place is Place.MEDIUM],
-        )
-        for cell in plan.cells:
+        if MEDIUM_CELL_ID in plan.cell_ids:
+            yield MediumNode.from_parent(
+                self,
+                name=MEDIUM_CELL_ID,
+                plan=plan,
+                wanted=config,
+                expectations=[e for e in expectations if e.place is Place.MEDIUM],
+            )
+        for cell in plan.machines:
             yield MachineNode.from_parent(
                 self,
                 name=cell.id,

@@ -23,7 +23,7 @@ from verify.engine.events import (
 )
 from verify.machine.host_class import HostClass
 from verify.outcome import Outcome
-from verify.plan import MEDIUM_CELL_ID, Plan
+from verify.plan import Plan
 from verify.verdict import Verdict
 
 
@@ -81,13 +81,17 @@ class MachineFacts:
 
 @dataclass(frozen=True)
 class CellReport:
-    """One cell: its verdict, its checks in order, and its machine where it has one."""
+    """One cell: its verdict, its checks in order, and its machine where it has one.
+
+    `earlier_tries` ended in faults, which is why it was run again; they decide nothing.
+    """
 
     id: str
     verdict: Verdict
     outcomes: tuple[Outcome, ...]
     seconds: float
     machine: MachineFacts | None = None
+    earlier_tries: tuple[CellReport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def cell_reports(plan: Plan, events: Iterable[Event], keyword: str | None) -> tu
         cell = event.outcome.cell if isinstance(event, CheckEnded) else event.cell
         _take(told.setdefault(cell, _Told()), event)
     reports = []
-    for cell_id in (MEDIUM_CELL_ID, *(cell.id for cell in plan.cells)):
+    for cell_id in plan.cell_ids:
         if cell_id in told:
             reports.append(_cell_report(plan, cell_id, told[cell_id]))
         elif keyword is None:
