@@ -13,6 +13,7 @@ from verify.boot_budget import BootBudget
 from verify.expectations.expectation import Place
 from verify.expectations.extras import Extra
 from verify.machine.firmware import Firmware
+from verify.machine.patterns import PatternRules
 from verify.machine.spec import Attachment, MachineSpec
 from verify.verdict import HarnessFault
 
@@ -58,6 +59,14 @@ class Plan:
     cells: tuple[MachineCell, ...]
     extras: tuple[Extra, ...] = ()
     boot_budget: BootBudget | None = None
+    allow_patterns: tuple[str, ...] = ()
+    require_patterns: tuple[str, ...] = ()
+    keep: bool = False
+
+    @property
+    def patterns(self) -> PatternRules:
+        """What the console may show, and what it must."""
+        return PatternRules(self.allow_patterns, self.require_patterns)
 
     @property
     def firmwares(self) -> tuple[Firmware, ...]:

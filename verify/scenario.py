@@ -15,6 +15,7 @@ from mic.errors import UserError, UserErrors
 from verify.boot_budget import BootBudget, PhaseLimit
 from verify.expectations.extras import CommandShows, Extra
 from verify.machine.firmware import Firmware
+from verify.machine.patterns import PatternRules
 from verify.machine.spec import Attachment
 from verify.plan import MachineCell, Plan
 
@@ -67,7 +68,8 @@ class Scenario(_Section):
     """One scenario; every list spans the matrix of its cells.
 
     `image` names the base image's suite; `other_disks` name suites whose base image is attached as a further
-    disk, to be left alone.
+    disk, to be left alone. `allow_patterns` and `require_patterns` name bad patterns of the console
+    (`verify.machine.patterns`) that may and that must show.
     """
 
     description: str
@@ -80,6 +82,8 @@ class Scenario(_Section):
     other_disks: tuple[str, ...] = ()
     expect: tuple[ExpectedCommand, ...] = ()
     boot_seconds: BootSeconds | None = None
+    allow_patterns: tuple[str, ...] = ()
+    require_patterns: tuple[str, ...] = ()
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -99,6 +103,10 @@ def load_scenario(path: Path) -> Scenario:
                 for one in error.errors()
             ]
         ) from error
+    try:
+        PatternRules(scenario.allow_patterns, scenario.require_patterns).check()
+    except UserError as error:
+        raise UserError(error.message, where=path, hint=error.hint) from error
     config = (path.parent / scenario.config).absolute()
     if not config.is_file():
         raise UserError(f"config: there is no file {config}", where=path)
@@ -120,4 +128,5 @@ def plan_of(scenario: Scenario, medium: Path, report_dir: Path, other_disks: tup
     )
     extras = tuple(expected.extra() for expected in scenario.expect)
     budget = None if scenario.boot_seconds is None else scenario.boot_seconds.budget()
-    return Plan(medium.absolute(), scenario.config, report_dir.absolute(), cells, extras, budget)
+    patterns = (scenario.allow_patterns, scenario.require_patterns)
+    return Plan(medium.absolute(), scenario.config, report_dir.absolute(), cells, extras, budget, *patterns)

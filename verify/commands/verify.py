@@ -40,6 +40,9 @@ def verify(
     update_baseline: Annotated[
         Path | None, typer.Option(help="File to keep this run's boot times in.", show_default=False)
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the machine running, and tell how to attach to it.")
+    ] = False,
 ) -> None:
     """Boots a live ISO and proves what the configuration asked for.
 
@@ -53,5 +56,14 @@ def verify(
     firmwares = [Firmware(name.value) for name in firmware or list(FirmwareName)]
     comparison = Comparison(baseline, baseline_tolerance, update_baseline)
     sys.exit(
-        verify(medium, config_file, firmwares, report, keyword=keyword, processes=processes, comparison=comparison)
+        verify(
+            medium,
+            config_file,
+            firmwares,
+            report,
+            keyword=keyword,
+            processes=processes,
+            keep=keep,
+            comparison=comparison,
+        )
     )
