@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mic.errors import USAGE_EXIT_CODE, UserError
+from verify.commands.boot import boot
 from verify.commands.group import app as verify_commands
 
 app = typer.Typer(
@@ -102,6 +103,7 @@ def _refuse_unusable_output(output: Path, image: Path) -> None:
 
 
 app.add_typer(verify_commands, name="verify")
+app.command()(boot)
 
 
 class _ReportedErrors:

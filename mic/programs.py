@@ -156,6 +156,43 @@ def finished(
     return completed
 
 
+def run_in_foreground(*arguments: Argument, env: Mapping[str, str] | None = None) -> int:
+    """Runs a program that has the terminal to itself, until it ends; returns its exit code."""
+    resolved = _resolve(arguments)
+    log.debug("run, in the foreground: %s", shlex.join(resolved))
+    with subprocess.Popen(resolved, env=env) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.kill()
+            raise
+
+
+def detached(
+    *arguments: Argument,
+    cwd: Path,
+    output: IO[Any],
+    env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Starts a program in a session of its own, which outlives its caller unless that ends it.
+
+    What it prints goes into the file `output`.
+    """
+    resolved = _resolve(arguments)
+    log.debug("run, detached: %s", shlex.join(resolved))
+    return subprocess.Popen(
+        resolved,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        cwd=cwd,
+        env=env,
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
+
+
 @contextmanager
 def started(
     *arguments: Argument,

@@ -13,6 +13,7 @@ from verify.expectations.expectation import Place
 from verify.expectations.extras import Extra
 from verify.host import THIS_HOST, Host
 from verify.machine.firmware import Firmware
+from verify.machine.patterns import PatternRules
 from verify.machine.spec import Attachment, MachineSpec
 from verify.verdict import HarnessFault
 
@@ -66,6 +67,9 @@ class Plan:
     cells: tuple[MachineCell, ...]
     extras: tuple[Extra, ...] = ()
     boot_budget: BootBudget | None = None
+    allow_patterns: tuple[str, ...] = ()
+    require_patterns: tuple[str, ...] = ()
+    keep: bool = False
     only: tuple[str, ...] = ()
     number: int = 1
 
@@ -79,6 +83,11 @@ class Plan:
     def machines(self) -> tuple[MachineCell, ...]:
         """The machines that this run boots."""
         return tuple(cell for cell in self.cells if cell.id in self.cell_ids)
+
+    @property
+    def patterns(self) -> PatternRules:
+        """What the console may show, and what it must."""
+        return PatternRules(self.allow_patterns, self.require_patterns)
 
     @property
     def firmwares(self) -> tuple[Firmware, ...]:

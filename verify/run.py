@@ -22,6 +22,7 @@ from verify import judgement
 from verify.display import shown
 from verify.engine.events import EventReader
 from verify.expectations.derive import expectations_of
+from verify.machine import kept
 from verify.machine.firmware import Firmware
 from verify.machine.spec import Attachment
 from verify.medium import open_medium
@@ -56,6 +57,7 @@ def verify(
     *,
     keyword: str | None = None,
     processes: int | None = None,
+    keep: bool = False,
     attachments: Sequence[Attachment] = (Attachment.CDROM,),
     options: MachineOptions = MachineOptions(),
     retries: int = 0,
@@ -64,6 +66,7 @@ def verify(
     """Verifies a medium against its configuration; returns the exit code.
 
     0: everything asked for is there; 1: the medium is wrong; 75: harness or host at fault, nothing is known.
+    `keep` leaves the machine running afterwards.
     `keyword` is pytest's ``-k``; `processes` how many cells run side by side, by default what the host's
     cores and memory allow; `retries` how often a cell that ended in a fault is run again. Raises `UserError` for
     what the caller can mend: no such medium, no ISO, a configuration with mistakes, a keyword expression that is
@@ -74,7 +77,7 @@ def verify(
         for firmware in dict.fromkeys(firmwares)
         for attachment in dict.fromkeys(attachments)
     )
-    plan = Plan(medium.absolute(), config_file.absolute(), report_dir.absolute(), cells)
+    plan = Plan(medium.absolute(), config_file.absolute(), report_dir.absolute(), cells, keep=keep)
     return run_plan(plan, keyword=keyword, processes=processes, retries=retries, comparison=comparison)
 
 
@@ -101,6 +104,7 @@ def run_plan(
     page = write_report(report, plan.report_dir)
     print(summary(report, page), flush=True)
     comparison.keep(report.cells)
+    _tell_kept(plan)
     return report.verdict.exit_code
 
 
@@ -116,6 +120,12 @@ def _run_once(plan: Plan, keyword: str | None, processes: int) -> tuple[CellRepo
 
 def _log_of(plan: Plan) -> Path:
     return plan.report_dir / f"pytest{plan.try_suffix}.log"
+
+
+def _tell_kept(plan: Plan) -> None:
+    for cell in plan.cells if plan.keep else ():
+        told = plan.evidence_of(cell.id) / kept.TOLD_IN
+        print(told.read_text() if told.exists() else f"{cell.id}: no machine is left to be kept", end="", flush=True)
 
 
 def write_report(report: Report, report_dir: Path) -> Path:
@@ -136,6 +146,14 @@ def _check_inputs(plan: Plan) -> None:
     for disk in {disk for cell in plan.cells for disk in cell.other_disks}:
         if not disk.is_file():
             raise UserError("there is no such disk image", where=disk)
+    plan.patterns.check()
+    if plan.keep and len(plan.cells) != 1:
+        hint = "choose one, as with --firmware bios"
+        raise UserError(f"only one machine can be kept, and this run has {len(plan.cells)}", hint=hint)
+    for cell in plan.cells:
+        evidence = plan.evidence_of(cell.id)
+        if (pid := kept.running_in(evidence)) is not None:
+            raise UserError("a machine of an earlier run is still up", where=evidence, hint=f"kill {pid} ends it")
 
 
 def _prepare(plan: Plan) -> None:

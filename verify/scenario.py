@@ -38,6 +38,7 @@ from mic.errors import SourcePosition, UserError, UserErrors
 from verify.boot_budget import BootBudget, PhaseLimit
 from verify.expectations.extras import CommandShows, Extra
 from verify.machine.firmware import Firmware
+from verify.machine.patterns import PatternRules
 from verify.machine.spec import Attachment
 from verify.pairs import all_pairs
 from verify.plan import MachineCell, Plan
@@ -116,7 +117,8 @@ class Scenario(Section):
     """One scenario; every list spans the matrix of its cells, all combinations or all pairs.
 
     The media are either named (`media`) or follow from every `image` with every `config`: those are built, and
-    found by `MediumSource.name`. `other_disks` are attached as further disks, to be left alone.
+    found by `MediumSource.name`. `other_disks` are attached as further disks, to be left alone. `allow_patterns`
+    and `require_patterns` name bad patterns of the console (`verify.machine.patterns`).
     """
 
     required = ("description",)
@@ -142,6 +144,8 @@ class Scenario(Section):
     )
     expect: ListOf[ExpectedCommand] = Field((), description="Commands in the booted machine.")
     boot_seconds: BootSeconds | None = Field(None, description="How long a boot may take until each phase.")
+    allow_patterns: ListOf[Line] = Field((), description="Bad patterns that the console may show, by name.")
+    require_patterns: ListOf[Line] = Field((), description="Bad patterns that the console must show, by name.")
 
     def problems(self) -> Iterator[UserError]:
         yield from super().problems()
@@ -149,6 +153,15 @@ class Scenario(Section):
         yield from given_twice(self.expect, "name", lambda expected: expected.name)
         for key in ("image", "config", "firmwares", "attachments", "memory_mib"):
             yield from self._values_given_twice(key)
+        for key, rules in (
+            ("allow_patterns", PatternRules(allow=self.allow_patterns)),
+            ("require_patterns", PatternRules(self.allow_patterns, self.require_patterns)),
+        ):
+            try:
+                rules.check()
+            except UserError as error:
+                yield self.problem(error.message, at=key, hint=error.hint)
+                break
         for path in self.configs:
             if not path.is_file():
                 yield self.problem(f"there is no file {path}", at="config")
@@ -283,4 +296,5 @@ def plan_of(
         (source,) = cells
     extras = tuple(expected.extra() for expected in scenario.expect)
     budget = None if scenario.boot_seconds is None else scenario.boot_seconds.budget()
-    return Plan(medium.absolute(), source.config, report_dir.absolute(), cells[source], extras, budget)
+    patterns = (scenario.allow_patterns, scenario.require_patterns)
+    return Plan(medium.absolute(), source.config, report_dir.absolute(), cells[source], extras, budget, *patterns)

@@ -37,6 +37,8 @@ class LocalMachine:
     serial: str = ""
     time_scale: float = 1.0
     emulated: bool = True
+    shown_patterns: dict[str, str] = field(default_factory=dict)
+    same_id: tuple[str, ...] = ()
 
     def write(self, path: str, content: str, mode: int = 0o644) -> None:
         """A file of the machine; its directory hides the host's whole directory of that name."""
@@ -78,6 +80,15 @@ class LocalMachine:
 
     def disk_writes(self) -> tuple[DiskWrites, ...]:
         return ()
+
+    def line_that_showed(self, pattern: str) -> str | None:
+        return self.shown_patterns.get(pattern)
+
+    def compare_disks(self) -> str:
+        return "a namespace has no disk"
+
+    def others_with_machine_id(self, machine_id: str) -> tuple[str, ...]:
+        return self.same_id
 
     def serial_text(self) -> str:
         return self.serial

@@ -19,7 +19,14 @@ from verify.expectations.extras import CommandShows, Extra
 from verify.expectations.files import FileInRootfs, FileOnMedium
 from verify.expectations.host_name import HostNameIs, HostsLineNames
 from verify.expectations.kernel_line import ArgumentsAtTheEnd, RootArgument
-from verify.expectations.live import BootCatalogueEntry, Boots, MediumMounted, NoDiskWritten, OneVolumeLabel
+from verify.expectations.live import (
+    BootCatalogueEntry,
+    Boots,
+    MediumMounted,
+    NoDiskWritten,
+    OneVolumeLabel,
+    OtherDisksUntouched,
+)
 from verify.expectations.users import (
     KeysAuthorized,
     NoPasswordSet,
@@ -142,8 +149,8 @@ def test_live_promises_are_expected_of_an_empty_configuration(configured: Config
 
 
 def test_console_logins_come_last(configured: Configured) -> None:
-    *machine, last = subjects(configured(EXAMPLE_1), Place.MACHINE)
-    assert last == NoDiskWritten()
+    *machine, written, compared = subjects(configured(EXAMPLE_1), Place.MACHINE)
+    assert (written, compared) == (NoDiskWritten(), OtherDisksUntouched())
     logins = [isinstance(s, PasswordLogsIn | WrongPasswordRefused) for s in machine]
     assert logins == sorted(logins)
     assert sum(logins) == 4

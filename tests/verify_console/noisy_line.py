@@ -20,6 +20,8 @@ from pathlib import Path
 
 from mic import programs
 from verify.console.serial import SerialConsole
+from verify.machine.patterns import BadPattern
+from verify.machine.starvation import ProcessorHunger
 
 KERNEL_LINES = (
     b"usb 1-1: new high-speed USB device number 2 using xhci_hcd",
@@ -178,14 +180,20 @@ def console_of(
     environment: Mapping[str, str] | None = None,
     log: Path | None = None,
     time_scale: float = 1.0,
+    tolerated: tuple[BadPattern, ...] = (),
+    watched: bool = False,
 ) -> Iterator[tuple[SerialConsole, NoisyLine]]:
-    """Runs `program` on a terminal of its own and yields the harness's console of it, and the line."""
+    """Runs `program` on a terminal of its own and yields the harness's console of it, and the line.
+
+    With `watched`, the program's hunger for the processor is watched as QEMU's is.
+    """
     pid, terminal = os.forkpty()
     if pid == 0:
         os.execvpe(program[0], list(program), {**os.environ, "TERM": "vt220", **(environment or {})})
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     line = NoisyLine(terminal, noise, seed)
-    console = SerialConsole(line.far_end, log=log, time_scale=time_scale)
+    hunger = ProcessorHunger(pid) if watched else None
+    console = SerialConsole(line.far_end, log=log, time_scale=time_scale, hunger=hunger, tolerated=tolerated)
     try:
         yield console, line
     finally:

@@ -162,3 +162,52 @@ def test_a_log_that_cannot_be_written_is_the_hosts_fault_and_ends_every_wait() -
         console.send(b"go\n")
         with pytest.raises(MachineLost, match="cannot be written: No space left"):
             console.expect(NEVER, timeout=30)
+
+
+def test_lines_that_repeat_for_ever_are_no_progress() -> None:
+    # dracut 059 after two thirds of its time: the same three lines, twice a second, until it gives up.
+    loop = 'while :; do t=$((t+1)); echo "[  $t.123456] dracut-initqueue[377]: finished/dev.sh: is not there"'
+    with saying(f"t=100; {loop}; sleep 0.1; done") as console:
+        begin = time.monotonic()
+        with pytest.raises(GuestFailed, match="nothing new for 1 s"):
+            console.await_boot("prompt", [NEVER], Deadline(30), silence=1)
+        assert time.monotonic() - begin < 4
+
+
+def test_a_job_that_systemd_gives_up_by_itself_is_waited_for() -> None:
+    job = "[ *** ] A start job is running for Wait for Network to be Configured (58s / 1min 1s)"
+    with saying(f"echo '{job}'; sleep 2; echo here; cat") as console:
+        assert console.await_boot("here", [re.compile(b"here")], Deadline(60), silence=1) == 0
+
+
+def test_a_job_with_no_limit_is_not_waited_for_longer_than_silence() -> None:
+    job = "[ *** ] A start job is running for dracut initqueue hook (58s / no limit)"
+    with saying(f"echo '{job}'; cat") as console, pytest.raises(GuestFailed, match=r"it waits: .*initqueue hook"):
+        console.await_boot("prompt", [NEVER], Deadline(60), silence=1)
+
+
+@pytest.mark.parametrize(
+    ("guest", "expected"),
+    [
+        ("exec cat", "nothing new for 10 s, and an idle processor"),
+        ("while :; do :; done", "nothing new for 15 s"),
+    ],
+    ids=["idle", "computing"],
+)
+def test_only_a_silent_guest_that_idles_is_given_up_before_a_slow_machines_time(guest: str, expected: str) -> None:
+    with (
+        console_of(["sh", "-c", guest], time_scale=3, watched=True) as (console, _),
+        pytest.raises((GuestFailed, MachineLost), match=f"no prompt, .*{expected}"),
+    ):
+        console.await_boot("prompt", [NEVER], Deadline(60), silence=5)
+
+
+def test_what_is_tolerated_for_good_ends_no_wait_and_is_remembered() -> None:
+    with console_of(
+        ["sh", "-c", "echo 'Kernel panic - not syncing: x'; echo ready; cat"], tolerated=(KERNEL_PANIC,)
+    ) as (
+        console,
+        _,
+    ):
+        assert console.expect(b"ready", timeout=10) == 0
+        assert console.seen_patterns == {KERNEL_PANIC: "Kernel panic - not syncing: x"}

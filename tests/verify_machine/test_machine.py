@@ -18,11 +18,12 @@ from verify.deadline import Deadline
 from verify.machine.accelerator import Accelerator, trial
 from verify.machine.failure import GuestFailed, MachineLost
 from verify.machine.firmware import Firmware
+from verify.machine.kept import running_in
 from verify.machine.machine import DiskWrites, Machine
 from verify.machine.phase import Phase
 from verify.machine.qmp import QmpError
 from verify.machine.spec import Attachment, MachineSpec
-from verify.verdict import HostFault, Verdict
+from verify.verdict import HarnessFault, HostFault, Verdict
 
 TCG = Accelerator("tcg", "works everywhere", 6.0)
 NEVER = re.compile(rb"this is never said")
@@ -256,3 +257,68 @@ def test_how_long_the_host_kept_the_guest_waiting_is_known_for_each_phase(tmp_pa
         machine.console.expect(b"Linux version", timeout=WAIT_SECONDS)
         times, delays = machine.phase_times, machine.phase_delays
     assert 0 <= delays[Phase.KERNEL] <= times[Phase.KERNEL] + 0.1
+
+
+def test_a_kept_machine_can_be_attached_to_and_ended_and_leaves_nothing(tmp_path: Path) -> None:
+    # Deeper than the 107 bytes that the name of a socket may have.
+    directory = tmp_path / ("deep" * 30)
+    directory.mkdir()
+    medium = BootSector(b"ready\r\n", Deed.ECHO).write_to(directory / "medium.raw")
+    spec = MachineSpec(medium, Firmware.BIOS, Attachment.VIRTIO_DISK, memory_mib=64)
+    evidence = directory / "evidence"
+    with Machine(spec, TCG, evidence, keep=True) as machine:
+        machine.console.expect(b"ready", timeout=WAIT_SECONDS)
+        kept = machine.leave_running()
+    assert running_in(evidence) == kept.pid
+    assert str(kept) in (evidence / "kept.txt").read_text()
+    with programs.started(sys.executable, "-c", ATTACH, cwd=evidence, stdin=True) as attached:
+        assert programs.finished(attached, timeout=WAIT_SECONDS).text == "still-here QMP running\n"
+    (command,) = re.findall(r"to end it: +(.*)", str(kept))
+    programs.run(*shlex.split(command))
+    end = Deadline(WAIT_SECONDS)
+    while running_in(evidence) is not None:
+        assert not end.expired
+        time.sleep(0.05)
+    assert {path.suffix for path in evidence.iterdir()} <= {".log", ".txt", ".cast"}
+    assert (evidence / "serial.log").read_bytes() == b"ready\r\nstill-here"
+
+
+# Run in the directory of the sockets, as the commands that are told do.
+ATTACH = """
+import json, socket
+console, monitor = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+console.connect("console.sock")
+console.sendall(b"still-here")
+said = b""
+while len(said) < 10:
+    said += console.recv(100)
+monitor.connect("qmp.sock")
+lines = monitor.makefile("rw")
+greeting = json.loads(lines.readline())
+for command in ("qmp_capabilities", "query-status"):
+    print(json.dumps({"execute": command}), file=lines, flush=True)
+    answer = json.loads(lines.readline())
+print(said.decode(), *greeting, answer["return"]["status"])
+"""
+
+
+def test_a_machine_to_be_kept_that_nobody_leaves_is_ended_like_any(tmp_path: Path) -> None:
+    medium = READY.write_to(tmp_path / "medium.raw")
+    with Machine(MachineSpec(medium, Firmware.BIOS, memory_mib=64), TCG, tmp_path / "evidence", keep=True):
+        assert running_in(tmp_path / "evidence") is not None
+    assert running_in(tmp_path / "evidence") is None
+
+
+def test_a_machine_that_dies_with_the_harness_cannot_be_left(tmp_path: Path) -> None:
+    with machine_of(READY, tmp_path) as machine, pytest.raises(HarnessFault, match="dies with the harness"):
+        machine.leave_running()
+
+
+def test_reads_of_the_medium_and_of_another_disk_are_told_apart(tmp_path: Path) -> None:
+    other = tmp_path / "other.raw"
+    other.write_bytes(bytes(1 << 20))
+    with machine_of(READY, tmp_path, other_disks=(other,)) as machine:
+        machine.console.expect(b"ready", timeout=WAIT_SECONDS)
+        medium, beside = machine.disk_reads()
+    assert (medium.disk, beside.disk) == (machine.spec.medium, other)
+    assert medium.bytes >= 512 > beside.bytes == 0

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from mic.errors import UserError
 from verify.machine.patterns import (
     ASKS_FOR_ENTER,
     BAD_PATTERNS,
     EMERGENCY_MODE,
     EMERGENCY_SHELL,
+    FIRMWARE_EXCEPTION,
     GRUB_ERROR,
     GRUB_PROMPT,
     INITRD_CORRUPT,
@@ -15,9 +17,13 @@ from verify.machine.patterns import (
     KERNEL_PANIC,
     NO_BOOTABLE_DEVICE,
     NO_ROOT,
+    OUT_OF_MEMORY,
     SOFT_LOCKUP,
+    SQUASHFS_ERROR,
+    SYSTEMD_FROZE,
     BadPattern,
     PatternScanner,
+    pattern_named,
 )
 from verify.machine.phase import Phase
 
@@ -28,6 +34,27 @@ BAD_LINES = (
     ("[   10.0] Oops: 0000 [#1] PREEMPT SMP NOPTI", Phase.USERSPACE, KERNEL_OOPS),
     ("[   10.0] BUG: kernel NULL pointer dereference, address: 0000000000000008", Phase.LOGIN, KERNEL_OOPS),
     ("[   10.0] kernel BUG at fs/ext4/inode.c:2721!", Phase.LOGIN, KERNEL_OOPS),
+    (
+        "[   10.0] Oops: general protection fault, probably for non-canonical address 0x1: 0000 [#1] SMP",
+        Phase.LOGIN,
+        KERNEL_OOPS,
+    ),
+    ("[   10.0] invalid opcode: 0000 [#1] PREEMPT SMP", Phase.KERNEL, KERNEL_OOPS),
+    ("[   30.0] Out of memory: Killed process 412 (python3) total-vm:91204kB", Phase.USERSPACE, OUT_OF_MEMORY),
+    ("[    8.0] SQUASHFS error: zstd decompression error: 20", Phase.INITRD, SQUASHFS_ERROR),
+    ("[    8.0] SQUASHFS error: Failed to read block 0x8f3c1e: -5", Phase.LOGIN, SQUASHFS_ERROR),
+    ("[    8.0] SQUASHFS error: Unable to read fragment cache entry [8f3c1e]", Phase.LOGIN, SQUASHFS_ERROR),
+    ("[  199.3] dracut-initqueue[377]: Warning: Could not boot.", Phase.INITRD, EMERGENCY_SHELL),
+    ("[    9.1] dracut: Refusing to continue", Phase.INITRD, EMERGENCY_SHELL),
+    ("ALERT!  UUID=0815 does not exist.  Dropping to a shell!", Phase.INITRD, EMERGENCY_SHELL),
+    ("[   14.2] systemd[1]: Freezing execution.", Phase.SWITCH_ROOT, SYSTEMD_FROZE),
+    ("[!!!!!!] Failed to isolate default target, freezing.", Phase.USERSPACE, SYSTEMD_FROZE),
+    (
+        "!!!! X64 Exception Type - 0E(#PF - Page-Fault)  CPU Apic ID - 00000000 !!!!",
+        Phase.BOOT_LOADER,
+        FIRMWARE_EXCEPTION,
+    ),
+    ("Aborted. Press any key to exit.", Phase.BOOT_LOADER, FIRMWARE_EXCEPTION),
     ("[   99.0] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [swapper/0:1]", Phase.KERNEL, SOFT_LOCKUP),
     ("[   99.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", Phase.KERNEL, SOFT_LOCKUP),
     ("[  242.0] INFO: task mount:512 blocked for more than 120 seconds.", Phase.USERSPACE, SOFT_LOCKUP),
@@ -70,6 +97,10 @@ GOOD_LINES = (
     ('BdsDxe: failed to load Boot0001 "UEFI Misc Device" from PciRoot(0x0): Not Found', Phase.FIRMWARE),
     ("[    1.2] ACPI BIOS Error (bug): Could not resolve symbol", Phase.KERNEL),
     ("[    0.0] DEBUG: a kernel with debugging", Phase.KERNEL),
+    ("[    3.0] SQUASHFS error: Can't find a SQUASHFS superblock on sr0", Phase.INITRD),
+    ("Memory cgroup out of memory: Killed process 99 (hog)", Phase.LOGIN),
+    ("Press any key to continue...", Phase.BOOT_LOADER),  # after a harmless error; GRUB goes on after 10 s
+    ("[  130.1] dracut-initqueue[377]: Warning: dracut-initqueue: starting timeout scripts", Phase.INITRD),
 )
 
 
@@ -100,3 +131,26 @@ def test_tolerance_ends_with_its_block_and_covers_nothing_else() -> None:
         assert scanner.scan("You are in emergency mode", Phase.USERSPACE) is None
         assert scanner.scan("grub> ", Phase.BOOT_LOADER) is GRUB_PROMPT
     assert scanner.scan("You are in emergency mode", Phase.USERSPACE) is EMERGENCY_MODE
+
+
+def test_what_is_tolerated_for_good_passes_and_is_remembered() -> None:
+    scanner = PatternScanner(tolerated=(KERNEL_OOPS,))
+    line = "[   10.0] BUG: kernel NULL pointer dereference, address: 0000000000000008"
+    assert scanner.scan(line, Phase.LOGIN) is None
+    assert scanner.scan("grub> ", Phase.BOOT_LOADER) is GRUB_PROMPT
+    assert scanner.seen == {KERNEL_OOPS: line, GRUB_PROMPT: "grub> "}
+
+
+def test_a_line_of_two_patterns_shows_both() -> None:
+    scanner = PatternScanner()
+    line = "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)"
+    assert scanner.scan(line, Phase.KERNEL) is NO_ROOT
+    assert set(scanner.seen) == {NO_ROOT, KERNEL_PANIC}
+
+
+def test_a_pattern_is_found_by_its_name_and_a_misspelt_one_is_the_users_to_mend() -> None:
+    assert all(pattern_named(pattern.name) is pattern for pattern in BAD_PATTERNS)
+    with pytest.raises(UserError, match=r"no pattern kernel-panik \(did you mean kernel-panic\?\)"):
+        pattern_named("kernel-panik")
+    with pytest.raises(UserError, match="known: asks-for-enter, "):
+        pattern_named("zzz")

@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from mic import programs
 from verify.machine.starvation import ProcessorHunger
@@ -13,27 +14,36 @@ SPIN = "import os; os.nice({nice}); os.sched_setaffinity(0, {{{processor}}})\nwh
 
 
 def verdict_on(program: str, *rivals: str) -> str | None:
-    """What the hunger of a Python program looks like after two seconds, with others beside it."""
-    return hunger_of(program, *rivals)[0]
+    """Whether a Python program was starved in two seconds, with others beside it."""
+    with hunger_of(program, *rivals) as hunger:
+        return hunger.starved(WINDOW_SECONDS - 0.5)
 
 
 def waited_by(program: str, *rivals: str) -> float | None:
     """How long it was kept waiting in these two seconds."""
-    return hunger_of(program, *rivals)[1]
+    with hunger_of(program, *rivals) as hunger:
+        return hunger.waited_seconds()
 
 
-def hunger_of(program: str, *rivals: str) -> tuple[str | None, float | None]:
+def idle(program: str, seconds: float = WINDOW_SECONDS - 0.5) -> bool:
+    """Whether it was idle in the last `seconds`."""
+    with hunger_of(program) as hunger:
+        return hunger.idle(seconds)
+
+
+@contextmanager
+def hunger_of(program: str, *rivals: str) -> Iterator[ProcessorHunger]:
+    """What the hunger of a Python program that still runs looks like after two seconds."""
     with ExitStack() as running:
         for rival in rivals:
             running.enter_context(programs.started(sys.executable, "-c", rival))
         process = running.enter_context(programs.started(sys.executable, "-c", program))
         hunger = ProcessorHunger(process.pid)
-        hunger.start_waiting()
         end = time.monotonic() + WINDOW_SECONDS
         while time.monotonic() < end:
             hunger.sample()
             time.sleep(0.05)
-        return hunger.starved(WINDOW_SECONDS - 0.5), hunger.waited_seconds()
+        yield hunger
 
 
 def test_a_guest_that_gets_no_processor_is_starved() -> None:
@@ -63,3 +73,13 @@ def test_sleeping_is_no_waiting_for_a_processor() -> None:
     waited = waited_by("import time; time.sleep(60)")
     assert waited is not None
     assert waited < WINDOW_SECONDS / 2
+
+
+def test_only_a_guest_that_waits_by_the_clock_is_idle() -> None:
+    assert idle("import time; time.sleep(60)")
+    assert not idle("while True: pass")
+    assert not idle("import time\nwhile True: open('/dev/zero', 'rb').read(1 << 20); time.sleep(0.1)")
+
+
+def test_a_guest_that_has_been_seen_too_shortly_is_not_called_idle() -> None:
+    assert not idle("import time; time.sleep(60)", 60)

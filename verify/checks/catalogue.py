@@ -9,6 +9,7 @@ from verify.checks import (
     live_in_machine,
     settling,
     users_in_machine,
+    whole_machine,
 )
 from verify.checks.guest import in_machine
 from verify.checks.on_medium import on_medium
@@ -20,6 +21,7 @@ MODULES = (
     live_in_machine,
     settling,
     users_in_machine,
+    whole_machine,
 )
 
 __all__ = ["MODULES", "in_machine", "on_medium"]

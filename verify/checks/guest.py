@@ -134,6 +134,24 @@ class Session(Protocol):
         """What the machine has written so far to each disk that it can write to."""
         ...
 
+    def line_that_showed(self, pattern: str) -> str | None:
+        """The console's first line of that bad pattern; None where it has not been seen.
+
+        Boots first, and takes an end by that very pattern for no failure.
+        """
+        ...
+
+    def compare_disks(self) -> str:
+        """Compares the files behind the writable disks with what they were before the boot.
+
+        Raises `HarnessFault` or `HostFault` when one has changed.
+        """
+        ...
+
+    def others_with_machine_id(self, machine_id: str) -> tuple[str, ...]:
+        """Who else of this run, the medium's rootfs included, has that id, in words."""
+        ...
+
     @property
     def time_scale(self) -> float:
         """How much slower than a machine with hardware virtualisation this one is."""

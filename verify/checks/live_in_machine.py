@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from verify.checks.guest import Guest, in_machine
+from verify.checks.whole_machine import upper_layer_in_memory
 from verify.expectations.files import MEDIUM_MOUNT_POINT
 from verify.expectations.live import (
     Boots,
@@ -19,6 +20,7 @@ from verify.expectations.live import (
     RootIsOverlay,
 )
 from verify.machine.machine import DiskWrites
+from verify.machine.patterns import KERNEL_OOPS, SOFT_LOCKUP
 from verify.verdict import HarnessFault, HostFault, ProductFailure
 
 # Bits of /proc/sys/kernel/tainted (Documentation/admin-guide/tainted-kernels.rst).
@@ -66,7 +68,9 @@ def no_fstab(subject: NoFstab, guest: Guest) -> str:
 
 @in_machine.of(RootIsOverlay)
 def root_is_overlay(subject: RootIsOverlay, guest: Guest) -> str:
-    return judge_root(mounts(guest.run("cat /proc/self/mountinfo").expect(0).stdout))
+    mounted = mounts(guest.run("cat /proc/self/mountinfo").expect(0).stdout)
+    lower = judge_root(mounted)
+    return f"{lower}; {upper_layer_in_memory(_last_at(mounted, '/').option('upperdir'), guest)}"
 
 
 def judge_root(mounted: list[Mount]) -> str:
@@ -125,19 +129,21 @@ def failed_units(listing: str) -> list[str]:
 @in_machine.of(NoKernelComplaint)
 def no_kernel_complaint(subject: NoKernelComplaint, guest: Guest) -> str:
     tainted = int(guest.run("cat /proc/sys/kernel/tainted").expect(0).stdout)
-    return judge_kernel(guest.session.serial_text(), tainted, emulated=guest.session.emulated)
+    emulated = guest.session.emulated
+    return judge_kernel(guest.session.serial_text(), tainted, emulated=emulated, allowed=subject.allowed)
 
 
-def judge_kernel(serial: str, tainted: int, *, emulated: bool) -> str:
-    """Raises `ProductFailure` for an oops, BUG or panic.
+def judge_kernel(serial: str, tainted: int, *, emulated: bool, allowed: tuple[str, ...] = ()) -> str:
+    """Raises `ProductFailure` for an oops, BUG or panic, unless a scenario has `allowed` that pattern.
 
     A soft lockup on an emulated processor is the host's: a machine that a busy host does not run for 20 s
     looks like that from within. It is raised as `HostFault`.
     """
     lines = [line.strip() for line in serial.split("\n") if _COMPLAINT.search(line)]
-    if lines or tainted & _TAINT_DIED:
+    if KERNEL_OOPS.name not in allowed and (lines or tainted & _TAINT_DIED):
         raise ProductFailure(lines[0] if lines else f"the kernel is tainted by an oops or BUG ({tainted})")
-    if _SOFT_LOCKUP.search(serial) or tainted & _TAINT_SOFT_LOCKUP:
+    locked_up = _SOFT_LOCKUP.search(serial) or tainted & _TAINT_SOFT_LOCKUP
+    if SOFT_LOCKUP.name not in allowed and locked_up:
         fault = HostFault if emulated else ProductFailure
         raise fault("the kernel reports a soft lockup")
     return f"none in the serial log; taint flags {tainted}"
@@ -146,7 +152,9 @@ def judge_kernel(serial: str, tainted: int, *, emulated: bool) -> str:
 @in_machine.of(NoDiskWritten)
 def no_disk_written(subject: NoDiskWritten, guest: Guest) -> str:
     writes = guest.session.disk_writes()
-    shown = "\n".join(f"{disk.disk}: {disk.operations} writes, {disk.bytes} bytes" for disk in writes)
+    shown = "\n".join(
+        f"{disk.disk}: {disk.operations} writes, {disk.bytes} bytes, {disk.discards} discards" for disk in writes
+    )
     guest.notebook.note("what QEMU counted of writes to each writable disk", shown or "there is none")
     return judge_writes(writes)
 
@@ -154,6 +162,7 @@ def no_disk_written(subject: NoDiskWritten, guest: Guest) -> str:
 def judge_writes(writes: tuple[DiskWrites, ...]) -> str:
     """Raises `ProductFailure` when anything was written to any disk."""
     written = [f"{disk.bytes} bytes to {disk.disk}" for disk in writes if disk.operations or disk.bytes]
+    written += [f"{disk.discards} discards to {disk.disk}" for disk in writes if disk.discards]
     if written:
         raise ProductFailure(f"written: {', '.join(written)}")
     return f"nothing to {', '.join(disk.disk.name for disk in writes)}" if writes else "no writable disk"

@@ -43,6 +43,9 @@ def verify(
     retries: Annotated[
         int, typer.Option(min=0, help="How often a cell that ended in a fault is run again; a failure never is.")
     ] = 0,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the machine running, and tell how to attach to it.")
+    ] = False,
 ) -> None:
     """Boots a live ISO and proves what the configuration asked for.
 
@@ -62,6 +65,7 @@ def verify(
         report,
         keyword=keyword,
         processes=processes,
+        keep=keep,
         retries=retries,
         comparison=comparison,
     )

@@ -6,6 +6,7 @@ No thread and no wait in here: `SerialConsole` hands the bytes over and guards a
 from __future__ import annotations
 
 import codecs
+import collections
 import re
 import time
 from collections.abc import Mapping
@@ -22,7 +23,15 @@ from verify.machine.starvation import ProcessorHunger
 
 _LINES_IN_ERRORS = 15
 _STARVATION_SECONDS = 60.0
-# Lines that repeat while a boot waits; they prove that it lives, not that it gets on.
+# Lines that repeat while a boot waits; they prove that it lives, not that it gets on. dracut's initqueue
+# shows its own again and again too, as do all sorts of loops: whatever has been said so often is nothing new.
+_MOST_REPEATS = 3
+_TIMESTAMP = re.compile(r"^\[ *\d+\.\d+\] ")
+# systemd's "A start job is running for Wait for Network to be Configured (31s / 2min)": it ends by itself
+# then. "no limit" in place of the limit is a wait that may never end.
+_JOB_TIMES = re.compile(r"\(([\dhmins ]+) / ([\dhmins ]+)\)")
+_TIME = re.compile(r"(\d+)(h|min|s)(?![a-z])")
+_SECONDS = {"h": 3600, "min": 60, "s": 1}
 _WAITING_LINE = re.compile(
     r"A (start|stop) job is running for|\d+ jobs? (is|are) running|dracut-initqueue.*(timeout|Timed out)"
 )
@@ -35,10 +44,16 @@ class ConsoleObserver:
     `alarm` is the bad news that has not been told yet; `fatal` says that nothing good can follow it.
     """
 
-    def __init__(self, log: Path | None, cast: Path | None, hunger: ProcessorHunger | None) -> None:
+    def __init__(
+        self,
+        log: Path | None,
+        cast: Path | None,
+        hunger: ProcessorHunger | None,
+        tolerated: tuple[BadPattern, ...] = (),
+    ) -> None:
         self.transcript = Transcript(log)
         self._cast = None if cast is None else Asciicast(cast, cast.parent.name)
-        self.scanner = PatternScanner()
+        self.scanner = PatternScanner(tolerated=tolerated)
         self.phases = PhaseTracker()
         self.alarm: GuestFailed | MachineLost | None = None
         self.fatal = False
@@ -49,6 +64,8 @@ class ConsoleObserver:
         self._start = self._progress_at = time.monotonic()
         self._waits_for = ""
         self._delays: dict[Phase, float] = {}
+        self._wait_ends_at = 0.0
+        self._said: collections.Counter[str] = collections.Counter()
 
     @property
     def phase_delays(self) -> Mapping[Phase, float]:
@@ -69,6 +86,11 @@ class ConsoleObserver:
     def quiet_seconds(self) -> float:
         """Seconds since the console last said something new."""
         return time.monotonic() - self._progress_at
+
+    @property
+    def wait_is_limited(self) -> bool:
+        """Whether systemd waits for a job that it will give up by itself."""
+        return time.monotonic() < self._wait_ends_at
 
     @property
     def circumstances(self) -> Circumstances:
@@ -127,9 +149,11 @@ class ConsoleObserver:
     def _judge(self, line: str, *, ended: bool) -> None:
         if _WAITING_LINE.search(line):
             self._waits_for = line.strip()
-        elif _WORD.search(line):
+            self._wait_ends_at = time.monotonic() + _seconds_left(line)
+        elif _WORD.search(line) and self._is_new(line, ended=ended):
             self._progress_at = time.monotonic()
             self._waits_for = ""
+            self._wait_ends_at = 0.0
         bad = self.scanner.scan(line, self.phases.phase, ended=ended)
         if bad is not None and not self.fatal:
             self._sound(bad)
@@ -144,6 +168,14 @@ class ConsoleObserver:
         if waited is not None:
             self._delays[phase] = waited
 
+    def _is_new(self, line: str, *, ended: bool) -> bool:
+        # After the login prompt the console carries commands and their answers, which may well repeat.
+        if not ended or self.phases.phase is Phase.LOGIN:
+            return True
+        said = _TIMESTAMP.sub("", line)
+        self._said[said] += 1
+        return self._said[said] <= _MOST_REPEATS
+
     def _sound(self, bad: BadPattern) -> None:
         if bad.starvation:
             self.alarm = self._blamed(bad.cause, _STARVATION_SECONDS)
@@ -156,3 +188,12 @@ class ConsoleObserver:
         if starved is not None:
             return MachineLost(f"{what}; {starved}", self.circumstances)
         return GuestFailed(what, self.circumstances)
+
+
+def _seconds_left(line: str) -> float:
+    """How long a job that systemd waits for may still take; 0 where no limit is told."""
+    times = _JOB_TIMES.search(line)
+    if times is None:
+        return 0.0
+    elapsed, limit = (sum(int(n) * _SECONDS[unit] for n, unit in _TIME.findall(text)) for text in times.groups())
+    return max(0.0, limit - elapsed)

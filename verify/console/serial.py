@@ -37,6 +37,8 @@ else:
 _CHUNK_BYTES = 65536
 _TICK_SECONDS = 1.0
 _SEND_SECONDS = 30.0
+# How much longer than a KVM machine a silent guest with an idle processor is waited for.
+_IDLE_PATIENCE = 2.0
 _ANYTHING = re.compile(rb"(?s).+")
 
 
@@ -57,8 +59,9 @@ class SerialConsole(_Base):
 
     `line` is the harness's end of the socket. `time_scale` stretches every wait for a machine that is
     slower than KVM. `log` takes the readable transcript, `cast` the recording (asciicast v2), both with
-    seconds from now. All pexpect methods work, on bytes without escape sequences; any of them raises
-    `GuestFailed`, `MachineLost` or `ConsoleLost` as soon as the guest has shown a bad pattern or is gone.
+    seconds from now. `tolerated` patterns never end a wait. All pexpect methods work, on bytes without escape
+    sequences; any of them raises `GuestFailed`, `MachineLost` or `ConsoleLost` as soon as the guest has shown
+    a bad pattern or is gone.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class SerialConsole(_Base):
         cast: Path | None = None,
         watches: Sequence[Watch] = (),
         hunger: ProcessorHunger | None = None,
+        tolerated: tuple[BadPattern, ...] = (),
     ) -> None:
         super().__init__(timeout=30, maxread=_CHUNK_BYTES, encoding=None)
         self.delayafterread = None
@@ -77,7 +81,7 @@ class SerialConsole(_Base):
         self.time_scale = time_scale
         self.line = line
         line.setblocking(False)
-        self._observer = ConsoleObserver(log, cast, hunger)
+        self._observer = ConsoleObserver(log, cast, hunger, tolerated)
         self._hunger = hunger
         self._changed = threading.Condition()
         self._incoming = bytearray()
@@ -121,6 +125,12 @@ class SerialConsole(_Base):
         """Phase, time and the last lines of the console, for an error message."""
         with self._changed:
             return self._observer.circumstances
+
+    @property
+    def seen_patterns(self) -> Mapping[BadPattern, str]:
+        """Every bad pattern that has been seen, tolerated or not, with the first line that showed it."""
+        with self._changed:
+            return self._observer.scanner.seen
 
     @property
     def unfinished_line(self) -> str:
@@ -214,28 +224,45 @@ class SerialConsole(_Base):
         """Waits for a boot to show one of `patterns`, which mean `what`; returns its index.
 
         Gives up when the console has said nothing new for `silence` seconds, or at the deadline. Slow is not
-        dead: as long as it gets on, it is waited for. When userspace has been quiet for `nudge_after`
+        dead: as long as it gets on, or waits for a job that systemd will give up by itself, it is waited
+        for. A silent guest whose processor idles is not slow but waits for something by the clock: it gets
+        the same time on an emulated processor as on any. When userspace has been quiet for `nudge_after`
         seconds, Enter is typed: a getty whose prompt a kernel line has covered shows another. Both are
         seconds of a KVM machine and are stretched by the time scale. Raises `GuestFailed`, or `MachineLost`
         when the host gave the guest no processor time.
         """
         limit = silence * self.time_scale
+        idle_limit = min(limit, silence * _IDLE_PATIENCE)
         nudge_pause = math.inf if nudge_after is None else nudge_after * self.time_scale
         nudged = self.seconds
         while True:
             until_nudge = max(nudge_pause - self.quiet_seconds, nudged + nudge_pause - self.seconds)
-            wait = min(limit - self.quiet_seconds, deadline.remaining, max(until_nudge, 0))
+            wait = min(self._until_silence(limit, idle_limit), deadline.remaining, max(until_nudge, 0))
             index = self.expect_within(patterns, wait)
             if index is not None:
                 return index
             if deadline.expired:
                 raise self.stuck(f"no {what} after {deadline.seconds:.0f} s", deadline.seconds)
-            if self.quiet_seconds >= limit:
-                raise self.stuck(f"no {what}, and nothing new for {limit:.0f} s", limit)
+            self._give_up_on_silence(what, limit, idle_limit)
             if self.quiet_seconds >= nudge_pause and self.seconds >= nudged + nudge_pause:
                 nudged = self.seconds
                 if self.phase >= Phase.USERSPACE:
                     self.send(b"\r")
+
+    def _until_silence(self, limit: float, idle_limit: float) -> float:
+        """Seconds until it is to be asked again whether the silence has been too long."""
+        quiet = self.quiet_seconds
+        if quiet < idle_limit:
+            return idle_limit - quiet
+        return min(_TICK_SECONDS, limit - quiet) if quiet < limit else _TICK_SECONDS
+
+    def _give_up_on_silence(self, what: str, limit: float, idle_limit: float) -> None:
+        if self._observer.wait_is_limited:
+            return
+        if self.quiet_seconds >= limit:
+            raise self.stuck(f"no {what}, and nothing new for {limit:.0f} s", limit)
+        if self.quiet_seconds >= idle_limit and self._hunger is not None and self._hunger.idle(idle_limit):
+            raise self.stuck(f"no {what}, nothing new for {idle_limit:.0f} s, and an idle processor", idle_limit)
 
     def stuck(self, what: str, seconds: float) -> GuestFailed | MachineLost:
         """The error for a guest that does not get on: its own fault, unless the host starved it."""

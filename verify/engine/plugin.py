@@ -51,7 +51,7 @@ class PlanFile(pytest.File):
         config = load_config(plan.config_file)
         with open_medium(plan.medium) as medium:
             label = medium.label
-        expectations = expectations_of(config, label, plan.firmwares, plan.extras)
+        expectations = expectations_of(config, label, plan.firmwares, plan.extras, plan.patterns)
         if MEDIUM_CELL_ID in plan.cell_ids:
             yield MediumNode.from_parent(
                 self,

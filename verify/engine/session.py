@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,13 +20,18 @@ from verify.checks.guest import (
 from verify.console.login import LoginResult, log_in, log_out, wait_for_login_prompt
 from verify.console.shell import Shell
 from verify.deadline import Deadline
+from verify.engine.boot_source import bytes_to_load, judge_boot_source
+from verify.engine.disk_watch import DiskContents
 from verify.engine.events import MachineEnded, ShellOpened, tell
+from verify.engine.machine_ids import others_with
 from verify.engine.recorder import Recorder
 from verify.expectations.credentials import Credential
 from verify.machine.accelerator import Accelerator, probe_accelerator
-from verify.machine.failure import CommandTimedOut
+from verify.machine.failure import CommandTimedOut, GuestFailed
 from verify.machine.machine import DiskWrites, Machine
+from verify.machine.patterns import pattern_named
 from verify.machine.phase import Phase
+from verify.machine.qmp import QmpError
 from verify.outcome import NotReached
 from verify.plan import MachineCell, Plan
 from verify.verdict import HarnessFault, ProductFailure, VerifyError
@@ -59,6 +65,8 @@ class MachineSession:
         self._logged_in = False
         self._credential: Credential | None = None
         self._privilege: Privilege = NoPrivilege("nobody has logged in")
+        self._disks_before: DiskContents | None = None
+        self._reads_told = ""
         self._lost: str | None = None
         self._no_way_in: str | None = None
 
@@ -81,14 +89,47 @@ class MachineSession:
             with self._lost_when_raising("the machine did not boot"):
                 self._accelerator = probe_accelerator(self._cell.firmware)
                 self._evidence.mkdir(parents=True, exist_ok=True)
-                machine = Machine(self._cell.spec(self._plan.medium), self._accelerator, self._evidence)
+                spec = self._cell.spec(self._plan.medium)
+                self._disks_before = DiskContents.of(spec)
+                machine = Machine(
+                    spec,
+                    self._accelerator,
+                    self._evidence,
+                    tolerated=self._plan.patterns.tolerated,
+                    keep=self._plan.keep,
+                )
                 self._machine = self._stack.enter_context(machine)
                 self._recorder.machine_started(self._machine, self._accelerator)
                 with self._recorder.boot():
                     wait_for_login_prompt(self._machine.console, self._deadline(_BOOT_CEILING_SECONDS))
+                self._reads_told = self._prove_medium_booted(machine)
             self._recorder.screenshot("login")
         machine = self._require_machine()
-        return ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in _in_order(machine.phase_times))
+        phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in _in_order(machine.phase_times))
+        return f"{phases}; {self._reads_told}"
+
+    def _prove_medium_booted(self, machine: Machine) -> str:
+        medium, *others = machine.disk_reads()
+        return judge_boot_source(medium, tuple(others), bytes_to_load(self._plan.medium))
+
+    def line_that_showed(self, pattern: str) -> str | None:
+        try:
+            self.boot()
+        except GuestFailed:
+            if self._plan.patterns.ends_boot is not pattern_named(pattern) or self._line_of(pattern) is None:
+                raise
+        return self._line_of(pattern)
+
+    def _line_of(self, pattern: str) -> str | None:
+        return None if self._machine is None else self._machine.console.seen_patterns.get(pattern_named(pattern))
+
+    def compare_disks(self) -> str:
+        writes = self.disk_writes()
+        assert self._disks_before is not None
+        return self._disks_before.compare(writes)
+
+    def others_with_machine_id(self, machine_id: str) -> tuple[str, ...]:
+        return others_with(machine_id, self._plan, self._cell)
 
     def shell(self) -> GuestShell:
         """The harness's own shell, opened again where a login check has closed it."""
@@ -214,11 +255,21 @@ class MachineSession:
         machine, self._machine = self._machine, None
         if machine is None:
             return
-        self._lost = self._lost or "the machine has been ended"
         try:
+            if self._plan.keep:
+                self._leave_running(machine)
+            self._lost = self._lost or "the machine has been ended"
             self._stack.close()
         finally:
             tell(self._plan.events_file, MachineEnded(self._cell.id))
+
+    def _leave_running(self, machine: Machine) -> None:
+        """Whatever state it is in; one that is not there any more cannot be left."""
+        with contextlib.suppress(VerifyError, NotReached):
+            if self._shell is not None and self._lost is None:
+                self._shell.close()
+        with contextlib.suppress(QmpError):
+            machine.leave_running()
 
     def shell_failed(self, error: VerifyError) -> None:
         """A command could not be run. The next check tries a fresh login, which a dead machine refuses."""

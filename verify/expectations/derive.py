@@ -18,16 +18,23 @@ from verify.expectations.live import (
     in_every_machine,
     last_in_every_machine,
     on_every_medium,
+    required_patterns,
 )
 from verify.expectations.users import PasswordLogsIn, WrongPasswordRefused, expected_users
 from verify.machine.firmware import Firmware
+from verify.machine.patterns import NO_RULES, PatternRules
 
 
 def expectations_of(
-    config: Config, label: str, firmwares: Sequence[Firmware], extras: Sequence[Extra] = ()
+    config: Config,
+    label: str,
+    firmwares: Sequence[Firmware],
+    extras: Sequence[Extra] = (),
+    patterns: PatternRules = NO_RULES,
 ) -> tuple[Expectation, ...]:
     """All expectations; `label` is the medium's volume label, `firmwares` those it is to boot under, `extras`
-    what a scenario adds.
+    what a scenario adds, `patterns` what it lets the console show or wants to see there. After a fatal pattern
+    that is required the machine is no more: nothing else in it is expected.
 
     Logins on the console come last within the machine: each ends the harness's own session there.
     Raises `UserError` when a source file of the configuration cannot be read.
@@ -35,7 +42,7 @@ def expectations_of(
     seed = seed_of(config)
     found = [
         *on_every_medium(label, firmwares),
-        *in_every_machine(label),
+        *in_every_machine(label, patterns.tolerated_names),
         *expected_arguments(config.kernel_arguments, label),
         *expected_host_name(config.system_config.hostname, seed),
         *expected_files(config),
@@ -49,9 +56,12 @@ def expectations_of(
     found += expected_extras(extras)
     found.sort(key=_order)
     expectations = [e for e in found if e.place is Place.MEDIUM]
+    shown = required_patterns(patterns.require)
+    if patterns.ends_boot is not None:
+        return _without_doubles([*expectations, *shown])
     expectations += first_in_every_machine()
     expectations += [e for e in found if e.place is Place.MACHINE]
-    return _without_doubles([*expectations, *last_in_every_machine()])
+    return _without_doubles([*expectations, *shown, *last_in_every_machine()])
 
 
 def _order(expectation: Expectation) -> bool:

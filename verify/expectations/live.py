@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from verify.expectations.expectation import Expectation, Place, Subject, named
 from verify.machine.firmware import Firmware
+from verify.machine.patterns import pattern_named
 
 SOURCE = "every live medium"
 FSTAB_SOURCE = "ISO support: /etc/fstab is dropped from the rootfs"
@@ -76,12 +77,34 @@ class NoFailedUnits(Subject):
 
 @dataclass(frozen=True)
 class NoKernelComplaint(Subject):
-    """Neither the serial log nor the kernel's taint flags tell of an oops, a BUG or a panic."""
+    """Neither the serial log nor the kernel's taint flags tell of an oops, a BUG or a panic.
+
+    `allowed` names the bad patterns that a scenario lets pass.
+    """
+
+    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class NoDiskWritten(Subject):
     """The machine has written to no disk: neither to the medium nor to any other that is attached."""
+
+
+@dataclass(frozen=True)
+class OtherDisksUntouched(Subject):
+    """The files behind the disks that the machine can write to are what they were before the boot."""
+
+
+@dataclass(frozen=True)
+class OwnMachineId(Subject):
+    """The machine has an id of its own: not the medium's, and not that of another machine of the run."""
+
+
+@dataclass(frozen=True)
+class ShowsPattern(Subject):
+    """The console shows the bad pattern of this name (`verify.machine.patterns`)."""
+
+    name: str
 
 
 def on_every_medium(label: str, firmwares: Sequence[Firmware]) -> Iterator[Expectation]:
@@ -111,19 +134,22 @@ def first_in_every_machine() -> Iterator[Expectation]:
         yield Expectation(named("live", name), requirement, source, Place.MACHINE, subject)
 
 
-def in_every_machine(label: str) -> Iterator[Expectation]:
-    """What must be true of every booted medium; `label` is the volume label that the medium carries."""
+def in_every_machine(label: str, allowed: Sequence[str] = ()) -> Iterator[Expectation]:
+    """What must be true of every booted medium; `label` is the volume label that the medium carries, `allowed`
+    names the bad patterns that a scenario lets pass.
+    """
     rows: tuple[tuple[str, str, str, Subject], ...] = (
         ("no-fstab", "There is no /etc/fstab", FSTAB_SOURCE, NoFstab()),
-        ("root-overlay", "The root is an overlay over the squashfs", SOURCE, RootIsOverlay()),
+        ("root-overlay", "The root is an overlay in memory over the squashfs", SOURCE, RootIsOverlay()),
         (
             "medium-mounted",
             f"The medium {label} is mounted at /run/initramfs/live",
             SOURCE,
             MediumMounted(label),
         ),
+        ("machine-id", "The machine has an id of its own", SOURCE, OwnMachineId()),
         ("no-failed-units", "No unit has failed", SOURCE, NoFailedUnits()),
-        ("no-kernel-complaint", "The kernel reports no oops, BUG or panic", SOURCE, NoKernelComplaint()),
+        ("no-kernel-complaint", "The kernel reports no oops, BUG or panic", SOURCE, NoKernelComplaint(tuple(allowed))),
     )
     for name, requirement, source, subject in rows:
         yield Expectation(named("live", name), requirement, source, Place.MACHINE, subject)
@@ -133,3 +159,13 @@ def last_in_every_machine() -> Iterator[Expectation]:
     """What holds for everything the machine was made to do."""
     requirement = "Nothing was written to the medium or to any other disk"
     yield Expectation(named("live", "no-disk-written"), requirement, SOURCE, Place.MACHINE, NoDiskWritten())
+    requirement = "The file behind every disk the machine can write to is the same before and after"
+    yield Expectation(named("live", "other-disks"), requirement, SOURCE, Place.MACHINE, OtherDisksUntouched())
+
+
+def required_patterns(names: Sequence[str]) -> Iterator[Expectation]:
+    """What a scenario requires the console to show."""
+    for name in names:
+        requirement = f"The console shows {name}: {pattern_named(name).cause}"
+        id = named("live", "required-pattern", name)
+        yield Expectation(id, requirement, "scenario: require_patterns", Place.MACHINE, ShowsPattern(name))

@@ -2,7 +2,7 @@
 
 QEMU is started through setpriv(1) so that it dies with the harness (more exactly: with the thread that
 launched it, prctl(2) PR_SET_PDEATHSIG), and is talked to through sockets made beforehand: nothing to wait
-for, nothing to clean up.
+for, nothing to clean up. Only a machine that is to be kept is started without, and gets listening sockets.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from mic import programs
 from verify.console.serial import SerialConsole, Watch
 from verify.machine.command_line import CHANNELS_BY_HAND, MEDIUM, QEMU, hardware_arguments, other_disk
 from verify.machine.failure import ConsoleLost, Ending, GuestFailed, MachineLost
+from verify.machine.kept import CONSOLE_SOCKET, PID_FILE, QMP_SOCKET, TOLD_IN, KeptMachine
+from verify.machine.patterns import BadPattern
 from verify.machine.phase import Phase
 from verify.machine.qmp import GuestEvent, QmpError, QmpSession
 from verify.machine.spec import Accelerator, MachineSpec
@@ -41,10 +43,22 @@ _COMPLAINT_LINES = 5
 
 @dataclass(frozen=True)
 class DiskWrites:
-    """What the guest has written to a disk: nothing, on a live medium that keeps its promise."""
+    """What the guest has written to a disk: nothing, on a live medium that keeps its promise.
+
+    `discards` counts the requests to forget what blocks hold (TRIM, UNMAP): they destroy without a write.
+    """
 
     disk: Path
     operations: int
+    bytes: int
+    discards: int = 0
+
+
+@dataclass(frozen=True)
+class DiskReads:
+    """How many bytes the machine, its firmware included, has read of a disk."""
+
+    disk: Path
     bytes: int
 
 
@@ -53,11 +67,22 @@ class Machine:
 
     `evidence` is a directory that gets serial.log (raw), serial-timed.log (text, with seconds since the
     first instruction), console.cast (asciicast v2), firmware.log (SeaBIOS's debug output), qemu.log and
-    qemu-command.txt.
+    qemu-command.txt. Patterns that are `tolerated` end no wait, for the whole life of the machine. One to
+    `keep` does not die with the harness and can be left running.
     """
 
-    def __init__(self, spec: MachineSpec, accelerator: Accelerator, evidence: Path) -> None:
+    def __init__(
+        self,
+        spec: MachineSpec,
+        accelerator: Accelerator,
+        evidence: Path,
+        *,
+        tolerated: tuple[BadPattern, ...] = (),
+        keep: bool = False,
+    ) -> None:
         self.spec = spec
+        self._keep = keep
+        self._tolerated = tolerated
         self.accelerator = accelerator
         self.evidence = evidence
         self._hardware = hardware_arguments(spec, accelerator)
@@ -68,6 +93,7 @@ class Machine:
         self._events: collections.deque[GuestEvent] = collections.deque()
         self._ended_by_us: str | None = None
         self._disk_writes: tuple[DiskWrites, ...] | None = None
+        self._left: KeptMachine | None = None
 
     @property
     def command_line(self) -> tuple[str, ...]:
@@ -126,6 +152,8 @@ class Machine:
         May be called at any time and more than once; the first cause is kept. The guest is not asked: a live
         medium has nothing to save.
         """
+        if self._left is not None:
+            return
         if self._ended_by_us is None:
             self._ended_by_us = cause
         try:
@@ -136,13 +164,37 @@ class Machine:
             if self._process is not None:
                 self._end_process(self._process)
         finally:
-            if self._console is not None:
-                self._console.close()
-            if self._qmp is not None:
-                self._qmp.close()
-                self._qmp = None
-            self._resources.close()
-            self._mask_leaked_secrets()
+            self._let_go()
+
+    def leave_running(self) -> KeptMachine:
+        """Lets go of a machine that was made to be kept: its console and QMP then wait for somebody else.
+
+        Raises `QmpError` when it is not there any more, and `HarnessFault` for one that was not to be kept.
+        """
+        if not self._keep or self._process is None:
+            raise HarnessFault("this machine dies with the harness")
+        status = self.qmp("query-status")
+        self._remember_disk_writes()
+        self._ended_by_us = "it was left running"
+        address = {"type": "unix", "data": {"path": CONSOLE_SOCKET}}
+        log = {"logfile": str((self.evidence / "serial.log").absolute()), "logappend": True}
+        backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False, **log}}
+        self.qmp("chardev-change", id="serial", backend=backend)
+        state = str(status["status"]) if isinstance(status, dict) else "in an unknown state"
+        self._left = KeptMachine(self._process.pid, self.evidence.absolute(), state)
+        (self.evidence / TOLD_IN).write_text(f"{self._left}\n")
+        self._let_go()
+        return self._left
+
+    def _let_go(self) -> None:
+        """Closes the harness's ends of everything."""
+        if self._console is not None:
+            self._console.close()
+        if self._qmp is not None:
+            self._qmp.close()
+            self._qmp = None
+        self._resources.close()
+        self._mask_leaked_secrets()
 
     def qmp(self, command: str, **arguments: object) -> object:
         """What QEMU answers to a QMP command. Raises `QmpError`, or what the console knows of the end."""
@@ -168,16 +220,32 @@ class Machine:
         """
         if self._disk_writes is not None:
             return self._disk_writes
-        disks = {other_disk(number): path for number, path in enumerate(self.spec.other_disks)}
-        if not self.spec.attachment.is_optical:
-            disks = {MEDIUM: self.spec.medium, **disks}
+        by_name = self._block_statistics()
+        return tuple(
+            DiskWrites(path, stats["wr_operations"], stats["wr_bytes"], stats["unmap_operations"])
+            for name, path in self._disks.items()
+            for stats in (by_name[name],)
+            if name != MEDIUM or not self.spec.attachment.is_optical
+        )
+
+    def disk_reads(self) -> tuple[DiskReads, ...]:
+        """What has been read so far of the medium, which comes first, and of each other disk.
+
+        Raises `QmpError`.
+        """
+        by_name = self._block_statistics()
+        return tuple(DiskReads(path, by_name[name]["rd_bytes"]) for name, path in self._disks.items())
+
+    @property
+    def _disks(self) -> dict[str, Path]:
+        others = {other_disk(number): path for number, path in enumerate(self.spec.other_disks)}
+        return {MEDIUM: self.spec.medium, **others}
+
+    def _block_statistics(self) -> Mapping[str, Mapping[str, int]]:
         statistics = self.qmp("query-blockstats")
         if not isinstance(statistics, list):
             raise QmpError("query-blockstats answered something else")
-        by_name = {entry["device"]: entry["stats"] for entry in statistics}
-        return tuple(
-            DiskWrites(path, by_name[name]["wr_operations"], by_name[name]["wr_bytes"]) for name, path in disks.items()
-        )
+        return {entry["device"]: entry["stats"] for entry in statistics}
 
     # The launch, in its order
 
@@ -209,22 +277,36 @@ class Machine:
             *("-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"),
             "-S",
         ]
-        log = self._resources.enter_context((self.evidence / "qemu.log").open("wb"))
-        self._process = self._resources.enter_context(
-            programs.started(
-                *_DIE_WITH_US,
-                QEMU,
-                *self._hardware,
-                *channels,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "TMPDIR": self._layers.name},
-                pass_fds=[end.fileno() for end in theirs],
-            )
-        )
+        self._process = self._started(channels, [end.fileno() for end in theirs])
         for end in theirs:
             end.close()
         return ours[0], ours[1], ours[2]
+
+    def _started(self, channels: list[str], descriptors: list[int]) -> subprocess.Popen[bytes]:
+        log = self._resources.enter_context((self.evidence / "qemu.log").open("wb"))
+        environment = {**os.environ, "TMPDIR": self._layers.name}
+        command = (QEMU, *self._hardware, *channels)
+        if not self._keep:
+            return self._resources.enter_context(
+                programs.started(*_DIE_WITH_US, *command, stdout=log, stderr=log, env=environment, pass_fds=descriptors)
+            )
+        # Relative, because the name of a socket must be short: QEMU is started in their directory.
+        monitor = f"socket,id=attach,path={QMP_SOCKET},server=on,wait=off"
+        process = programs.detached(
+            *command,
+            *("-pidfile", PID_FILE, "-chardev", monitor, "-mon", "chardev=attach,mode=control"),
+            cwd=self.evidence,
+            output=log,
+            env=environment,
+            pass_fds=descriptors,
+        )
+        self._resources.callback(self._kill_unless_left, process)
+        return process
+
+    def _kill_unless_left(self, process: subprocess.Popen[bytes]) -> None:
+        if self._left is None and process.poll() is None:
+            process.kill()
+            process.wait()
 
     def _socket_pair(self) -> tuple[socket.socket, socket.socket]:
         ours, theirs = socket.socketpair()
@@ -252,6 +334,7 @@ class Machine:
             log=self.evidence / "serial-timed.log",
             cast=self.evidence / "console.cast",
             hunger=ProcessorHunger(process.pid),
+            tolerated=self._tolerated,
             watches=(
                 Watch(firmware.fileno(), lambda: self._on_firmware(firmware)),
                 Watch(event_reader.fileno(), lambda: self._on_events(event_reader)),

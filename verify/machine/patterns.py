@@ -8,10 +8,13 @@ SeaBIOS (boot.c) and EDK II (BdsDxe).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from mic.config.suggestion import near
+from mic.errors import UserError
 from verify.machine.phase import Phase
 
 # What GRUB can miss and boot all the same: a video mode, a font, a theme, a translation.
@@ -51,8 +54,8 @@ KERNEL_OOPS = BadPattern(
     "kernel-oops",
     "the kernel reported a fault of its own (oops)",
     re.compile(
-        r"\bOops: [0-9a-f]{4}|\bBUG: (?!soft lockup)|kernel BUG at |general protection fault, "
-        r"|Unable to handle kernel"
+        r"\bOops: [0-9a-f]{4}|[:,] [0-9a-f]{4} \[#\d+\]|\bBUG: (?!soft lockup)|kernel BUG at "
+        r"|general protection fault, |Unable to handle kernel"
     ),
     fatal=False,
 )
@@ -66,6 +69,19 @@ SOFT_LOCKUP = BadPattern(
     fatal=False,
     starvation=True,
 )
+OUT_OF_MEMORY = BadPattern(
+    "out-of-memory",
+    "the kernel ran out of memory and killed a process",
+    re.compile(r"Out of memory: Killed process \d+"),
+    fatal=False,
+)
+SQUASHFS_ERROR = BadPattern(
+    "squashfs-error",
+    "the kernel cannot read the squashfs",
+    # Not "Can't find a SQUASHFS superblock": a mount that only tries says so too.
+    re.compile(r"SQUASHFS error: (Failed to read block|[Uu]nable to read|\S+ decompression)|data probably corrupt"),
+    fatal=False,
+)
 INITRD_CORRUPT = BadPattern(
     "initrd-corrupt",
     "the kernel could not unpack the initrd",
@@ -77,7 +93,7 @@ EMERGENCY_SHELL = BadPattern(
     "the initrd gave up and opened an emergency shell",
     re.compile(
         r"Generating \"/run/initramfs/rdsosreport\.txt\"|^dracut:/#|Entering emergency mode"
-        r"|dracut: FATAL:|^\(initramfs\) "
+        r"|dracut: (FATAL:|Refusing to continue)|Warning: Could not boot\.|^\(initramfs\) |ALERT! .* does not exist"
     ),
     prompt=True,
 )
@@ -89,6 +105,11 @@ EMERGENCY_MODE = BadPattern(
         r"|Give root password for maintenance|Press Enter for (maintenance|system maintenance)"
     ),
     prompt=True,
+)
+SYSTEMD_FROZE = BadPattern(
+    "systemd-froze",
+    "systemd, as process 1, gave up",
+    re.compile(r"systemd\[1\]: (Freezing execution|Failed to switch root)|\[!!!!!!\]"),
 )
 ASKS_FOR_ENTER = BadPattern(
     "asks-for-enter",
@@ -116,6 +137,12 @@ GRUB_PROMPT = BadPattern(
     last=Phase.BOOT_LOADER,
     prompt=True,
 )
+FIRMWARE_EXCEPTION = BadPattern(
+    "firmware-exception",
+    "the processor reported a fault in the firmware or the boot loader",
+    re.compile(r"!!!! X64 Exception Type|alloc magic is broken|^Aborted\. Press any key to exit"),
+    last=Phase.BOOT_LOADER,
+)
 NO_BOOTABLE_DEVICE = BadPattern(
     "no-bootable-device",
     "the firmware found nothing to boot",
@@ -133,35 +160,57 @@ BAD_PATTERNS: tuple[BadPattern, ...] = (
     KERNEL_PANIC,
     SOFT_LOCKUP,
     KERNEL_OOPS,
+    OUT_OF_MEMORY,
+    SQUASHFS_ERROR,
     INITRD_CORRUPT,
     EMERGENCY_SHELL,
     EMERGENCY_MODE,
+    SYSTEMD_FROZE,
     ASKS_FOR_ENTER,
     INITRD_NOT_FOUND,
     GRUB_PROMPT,
     GRUB_ERROR,
+    FIRMWARE_EXCEPTION,
     NO_BOOTABLE_DEVICE,
 )
 
 
-class PatternScanner:
-    """Looks at every line of the console for what must not be there."""
+def pattern_named(name: str) -> BadPattern:
+    """The pattern of that name; raises `UserError`, with a suggestion, where there is none."""
+    by_name = {pattern.name: pattern for pattern in BAD_PATTERNS}
+    if name in by_name:
+        return by_name[name]
+    meant = near(name, by_name)
+    raise UserError(
+        f"there is no pattern {name}",
+        hint=f"did you mean {meant}?" if meant else f"known: {', '.join(sorted(by_name))}",
+    )
 
-    def __init__(self, patterns: tuple[BadPattern, ...] = BAD_PATTERNS) -> None:
+
+class PatternScanner:
+    """Looks at every line of the console for what must not be there.
+
+    `tolerated` patterns pass for good. `seen` has the first line that showed each pattern, tolerated or not.
+    """
+
+    def __init__(self, patterns: tuple[BadPattern, ...] = BAD_PATTERNS, tolerated: tuple[BadPattern, ...] = ()) -> None:
         self._patterns = patterns
-        self._tolerated: list[BadPattern] = []
+        self._tolerated: list[BadPattern] = list(tolerated)
+        self._seen: dict[BadPattern, str] = {}
+
+    @property
+    def seen(self) -> Mapping[BadPattern, str]:
+        return MappingProxyType(dict(self._seen))
 
     def scan(self, line: str, phase: Phase, *, ended: bool = True) -> BadPattern | None:
         """The first pattern that `line` shows and nobody tolerates at present.
 
         A line that has not `ended` is looked at for prompts only: its rest may change what it says.
         """
-        for pattern in self._patterns:
-            if not ended and not pattern.prompt:
-                continue
-            if pattern not in self._tolerated and pattern.found_in(line, phase):
-                return pattern
-        return None
+        shown = [pattern for pattern in self._patterns if (ended or pattern.prompt) and pattern.found_in(line, phase)]
+        for pattern in shown:
+            self._seen.setdefault(pattern, line)
+        return next((pattern for pattern in shown if pattern not in self._tolerated), None)
 
     @contextmanager
     def tolerating(self, *patterns: BadPattern) -> Iterator[None]:
@@ -172,3 +221,46 @@ class PatternScanner:
         finally:
             for pattern in patterns:
                 self._tolerated.remove(pattern)
+
+
+@dataclass(frozen=True)
+class PatternRules:
+    """The names of the patterns that a scenario lets pass, and of those that it wants to see.
+
+    After a fatal pattern nothing good can follow: one that is required ends the machine, as expected, unless
+    it is also allowed.
+    """
+
+    allow: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
+
+    @property
+    def ends_boot(self) -> BadPattern | None:
+        """The required pattern with which the machine is to end."""
+        return next(iter(self._ends), None)
+
+    @property
+    def _ends(self) -> list[BadPattern]:
+        patterns = map(pattern_named, self.require)
+        return [pattern for pattern in patterns if pattern.fatal and pattern.name not in self.allow]
+
+    @property
+    def tolerated(self) -> tuple[BadPattern, ...]:
+        """What ends no wait."""
+        patterns = map(pattern_named, dict.fromkeys((*self.allow, *self.require)))
+        return tuple(pattern for pattern in patterns if pattern is not self.ends_boot)
+
+    @property
+    def tolerated_names(self) -> tuple[str, ...]:
+        return tuple(pattern.name for pattern in self.tolerated)
+
+    def check(self) -> None:
+        """Raises `UserError` for an unknown name, and for two fatal patterns of which one must go unseen."""
+        for name in self.allow:
+            pattern_named(name)
+        ends = [pattern.name for pattern in self._ends]
+        if len(ends) > 1:
+            raise UserError(f"{' and '.join(ends)} each end the machine", hint="allow all but the one that ends it")
+
+
+NO_RULES = PatternRules()
