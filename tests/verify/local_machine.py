@@ -37,6 +37,7 @@ class LocalMachine:
     serial: str = ""
     time_scale: float = 1.0
     emulated: bool = True
+    added_arguments: str = ""
 
     def write(self, path: str, content: str, mode: int = 0o644) -> None:
         """A file of the machine; its directory hides the host's whole directory of that name."""

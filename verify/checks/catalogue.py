@@ -8,6 +8,7 @@ from verify.checks import (
     extras_in_machine,
     live_in_machine,
     settling,
+    sshd,
     users_in_machine,
 )
 from verify.checks.guest import in_machine
@@ -19,6 +20,7 @@ MODULES = (
     extras_in_machine,
     live_in_machine,
     settling,
+    sshd,
     users_in_machine,
 )
 

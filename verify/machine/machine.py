@@ -64,6 +64,7 @@ class Machine:
         self._resources = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._console: SerialConsole | None = None
+        self._second_console: SerialConsole | None = None
         self._qmp: QmpSession | None = None
         self._events: collections.deque[GuestEvent] = collections.deque()
         self._ended_by_us: str | None = None
@@ -80,6 +81,13 @@ class Machine:
         if self._console is None:
             raise HarnessFault("the machine has not been launched")
         return self._console
+
+    @property
+    def second_console(self) -> SerialConsole:
+        """The second serial line. Raises `HarnessFault` before the launch, and where the machine has none."""
+        if self._second_console is None:
+            raise HarnessFault("the machine has no second serial line")
+        return self._second_console
 
     @property
     def phase(self) -> Phase:
@@ -136,8 +144,9 @@ class Machine:
             if self._process is not None:
                 self._end_process(self._process)
         finally:
-            if self._console is not None:
-                self._console.close()
+            for console in (self._console, self._second_console):
+                if console is not None:
+                    console.close()
             if self._qmp is not None:
                 self._qmp.close()
                 self._qmp = None
@@ -198,8 +207,9 @@ class Machine:
         # QEMU's temporary layers need a place until they are open.
         self._layers = tempfile.TemporaryDirectory(prefix="mic-machine-")
         self._resources.enter_context(self._layers)
-        ours, theirs = zip(*(self._socket_pair() for _ in range(3)), strict=True)
-        serial, firmware, control = (str(end.fileno()) for end in theirs)
+        ours, theirs = zip(*(self._socket_pair() for _ in range(4)), strict=True)
+        serial, firmware, control, second = (str(end.fileno()) for end in theirs)
+        oem_strings = [self._in_memory(text.get_secret_value()) for text in self.spec.oem_strings]
         channels = [
             *("-chardev", f"socket,id=serial,fd={serial},logfile={self._log('serial.log')}"),
             *("-serial", "chardev:serial"),
@@ -209,6 +219,12 @@ class Machine:
             *("-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"),
             "-S",
         ]
+        if self.spec.second_serial:
+            channels += ["-chardev", f"socket,id=second,fd={second},logfile={self._log('serial-second.log')}"]
+            channels += ["-serial", "chardev:second"]
+            self._second_line = ours[3]
+        for descriptor in oem_strings:
+            channels += ["-smbios", f"type=11,path=/proc/self/fd/{descriptor}"]
         log = self._resources.enter_context((self.evidence / "qemu.log").open("wb"))
         self._process = self._resources.enter_context(
             programs.started(
@@ -219,7 +235,7 @@ class Machine:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "TMPDIR": self._layers.name},
-                pass_fds=[end.fileno() for end in theirs],
+                pass_fds=[*(end.fileno() for end in theirs), *oem_strings],
             )
         )
         for end in theirs:
@@ -232,6 +248,13 @@ class Machine:
         self._resources.callback(theirs.close)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_BYTES)
         return ours, theirs
+
+    def _in_memory(self, text: str) -> int:
+        """The descriptor of a nameless file with `text`: a secret that QEMU reads is on no disk."""
+        descriptor = os.memfd_create("oem-string")
+        self._resources.callback(os.close, descriptor)
+        os.write(descriptor, text.encode())
+        return descriptor
 
     def _log(self, name: str) -> str:
         return str((self.evidence / name).absolute()).replace(",", ",,")
@@ -258,6 +281,13 @@ class Machine:
                 Watch(process_end, self._on_process_end),
             ),
         )
+        if self.spec.second_serial:
+            self._second_console = SerialConsole(
+                self._second_line,
+                time_scale=self.accelerator.time_scale,
+                log=self.evidence / "serial-second-timed.log",
+                watches=(Watch(process_end, self._on_process_end),),
+            )
         try:
             self._qmp = QmpSession(control, self._on_event)
             # All are open now: without their names nothing is left even if we are killed.
@@ -266,6 +296,8 @@ class Machine:
         except QmpError as error:
             raise self._launch_failure(process, error) from error
         self._console.restart_clock()
+        if self._second_console is not None:
+            self._second_console.restart_clock()
 
     def _launch_failure(self, process: subprocess.Popen[bytes], error: QmpError) -> HostFault:
         try:
@@ -289,6 +321,8 @@ class Machine:
             self.console.mark(" ".join(("QEMU:", event.name, event.reason)).strip())
             ending = self._ending_of(event)
             if ending is not None:
+                if self._second_console is not None:
+                    self._second_console.end(ending)
                 return ending
         return None
 
