@@ -55,7 +55,8 @@ def test_grubs_own_editor_adds_the_argument_at_the_end_of_the_line(body: str, tm
     """grub-emu is GRUB; `linux` is a function that prints its last arguments, since nothing can be booted."""
     text = f"menuentry 'live {{x}}' {{{body}}}\n"
     printing = 'function linux {\n  for word in "$@"; do\n    last="$before"\n    before="$word"\n  done\n'
-    printing += '  echo "<$last|$before|$#>"\n  sleep 1\n  exit\n}\nfunction initrd {\n  true\n}'
+    # On an empty screen: curses does not write again what happens to stand there already.
+    printing += '  clear\n  sleep 1\n  echo "<$last|$before|$#>"\n  sleep 1\n  exit\n}\nfunction initrd {\n  true\n}'
     (tmp_path / "grub.cfg").write_text(f"set pager=0\nset timeout=60\n{printing}\n{text}")
     place = place_of_linux_line(text)
     assert place is not None
