@@ -16,6 +16,7 @@ from rich.table import Table
 
 from mic.progress import can_rewrite_lines
 from verify.engine.events import (
+    AccessFailed,
     CheckBegun,
     CheckEnded,
     Event,
@@ -63,6 +64,8 @@ class RunProgress:
             case PhaseReached():
                 cell.phase = event.phase
                 yield self._line(name, f"reached {event.phase} after {event.seconds:.1f} s")
+            case AccessFailed():
+                yield self._line(name, f"no shell by {event.reason}; trying {event.next}")
             case CheckBegun():
                 cell.doing = event.check
             case CheckEnded():

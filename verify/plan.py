@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from verify.access.way import AccessChoice
 from verify.boot_budget import BootBudget
 from verify.expectations.expectation import Place
 from verify.expectations.extras import Extra
@@ -72,6 +73,7 @@ class Plan:
     keep: bool = False
     only: tuple[str, ...] = ()
     number: int = 1
+    access: AccessChoice = AccessChoice.AUTO
 
     @property
     def cell_ids(self) -> tuple[str, ...]:

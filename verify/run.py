@@ -19,6 +19,7 @@ from mic.config import load_config
 from mic.errors import UserError
 from mic.programs import require
 from verify import judgement
+from verify.access.way import AccessChoice
 from verify.display import shown
 from verify.engine.events import EventReader
 from verify.expectations.derive import expectations_of
@@ -47,6 +48,7 @@ class MachineOptions:
     memory_mib: int = 1536
     cpus: int = 1
     other_disks: tuple[Path, ...] = ()
+    access: AccessChoice = AccessChoice.AUTO
 
 
 def verify(
@@ -77,7 +79,9 @@ def verify(
         for firmware in dict.fromkeys(firmwares)
         for attachment in dict.fromkeys(attachments)
     )
-    plan = Plan(medium.absolute(), config_file.absolute(), report_dir.absolute(), cells, keep=keep)
+    plan = Plan(
+        medium.absolute(), config_file.absolute(), report_dir.absolute(), cells, keep=keep, access=options.access
+    )
     return run_plan(plan, keyword=keyword, processes=processes, retries=retries, comparison=comparison)
 
 

@@ -35,6 +35,7 @@ from mic.config.tree import Sequence as ListValue
 from mic.config.validation import validate
 from mic.config.yaml_reader import read_document
 from mic.errors import SourcePosition, UserError, UserErrors
+from verify.access.way import AccessChoice
 from verify.boot_budget import BootBudget, PhaseLimit
 from verify.expectations.extras import CommandShows, Extra
 from verify.machine.firmware import Firmware
@@ -146,6 +147,9 @@ class Scenario(Section):
     boot_seconds: BootSeconds | None = Field(None, description="How long a boot may take until each phase.")
     allow_patterns: ListOf[Line] = Field((), description="Bad patterns that the console may show, by name.")
     require_patterns: ListOf[Line] = Field((), description="Bad patterns that the console must show, by name.")
+    access: Annotated[AccessChoice, choice(of=AccessChoice)] = Field(
+        AccessChoice.AUTO, description="How the harness gets its shell; what serves if absent."
+    )
 
     def problems(self) -> Iterator[UserError]:
         yield from super().problems()
@@ -296,5 +300,14 @@ def plan_of(
         (source,) = cells
     extras = tuple(expected.extra() for expected in scenario.expect)
     budget = None if scenario.boot_seconds is None else scenario.boot_seconds.budget()
-    patterns = (scenario.allow_patterns, scenario.require_patterns)
-    return Plan(medium.absolute(), source.config, report_dir.absolute(), cells[source], extras, budget, *patterns)
+    return Plan(
+        medium.absolute(),
+        source.config,
+        report_dir.absolute(),
+        cells[source],
+        extras,
+        budget,
+        allow_patterns=scenario.allow_patterns,
+        require_patterns=scenario.require_patterns,
+        access=scenario.access,
+    )

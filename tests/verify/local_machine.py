@@ -39,6 +39,7 @@ class LocalMachine:
     emulated: bool = True
     shown_patterns: dict[str, str] = field(default_factory=dict)
     same_id: tuple[str, ...] = ()
+    added_arguments: str = ""
 
     def write(self, path: str, content: str, mode: int = 0o644) -> None:
         """A file of the machine; its directory hides the host's whole directory of that name."""

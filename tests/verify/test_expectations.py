@@ -33,6 +33,7 @@ from verify.expectations.users import (
     PasswordExpires,
     PasswordLogsIn,
     ShadowFieldIs,
+    SshLetsIn,
     UserExists,
     UserHasPrimaryGroup,
     UserHasShell,
@@ -126,6 +127,8 @@ def test_every_key_of_a_user_is_expected(configured: Configured) -> None:
         assert subject in machine
         assert subject in medium
     assert KeysAuthorized("all", ("ssh-ed25519 AAAA a",)) in machine
+    assert SshLetsIn("all", ("ssh-ed25519 AAAA a",)) in machine
+    assert [s.name for s in machine if isinstance(s, WrongPasswordRefused)] == ["all", "none"]
     assert not any(isinstance(s, PasswordLogsIn) for s in machine)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -177,6 +178,21 @@ def test_host_name_of_file_and_kernel_must_both_be_right(tmp_path: Path) -> None
     machine.write("/etc/hostname", "other\n")
     with pytest.raises(ProductFailure, match="/etc/hostname says 'other'"):
         in_machine.make(HostNameIs((running,)), machine.guest)
+
+
+def test_only_the_harness_own_argument_is_taken_off_the_command_line(machine: LocalMachine) -> None:
+    *_, before, last = command_line().split()
+    own = replace(machine, added_arguments=last)
+    assert in_machine.make(ArgumentsAtTheEnd(arguments(before)), own.guest)
+    with pytest.raises(ProductFailure, match="missing, cut short"):
+        in_machine.make(ArgumentsAtTheEnd(arguments(last)), own.guest)
+    with pytest.raises(ProductFailure):
+        in_machine.make(ArgumentsAtTheEnd(arguments(before)), machine.guest)
+
+
+def test_argument_that_the_harness_could_not_add_leaves_the_command_line_as_it_is(machine: LocalMachine) -> None:
+    own = replace(machine, added_arguments="systemd.debug_shell=ttyS1")
+    assert in_machine.make(ArgumentsAtTheEnd(arguments(command_line().split()[-1])), own.guest)
 
 
 def test_no_hash_and_no_password_is_in_what_is_noted(machine: LocalMachine) -> None:

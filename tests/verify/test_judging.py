@@ -81,6 +81,7 @@ ROOT = ("a", "root=live:LABEL=L", "b")
         lambda: judge_right_password(MAY_EXPIRE, LoginResult.EXPIRED),
         lambda: judge_right_password(NO_SHELL, LoginResult.NO_SHELL),
         lambda: judge_wrong_password(REFUSED, LoginResult.REFUSED),
+        lambda: judge_wrong_password(REFUSED, LoginResult.LOCKED_OUT),
         lambda: judge_keys(KEYS, 0, "\n".join(("test 700", "test 600", "other", *KEYS.keys))),
         lambda: judge_writes(()),
         lambda: judge_writes((DiskWrites(Path("/d"), 0, 0),)),

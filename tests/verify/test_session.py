@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from verify.access.way import AccessChoice
 from verify.engine.session import MachineSession
 from verify.machine.firmware import Firmware
 from verify.outcome import NotReached
@@ -13,11 +14,12 @@ from verify.plan import MachineCell, Plan
 from verify.verdict import HarnessFault, HostFault
 
 
-def test_without_a_known_password_there_is_a_harness_fault_and_nothing_behind_it_is_reached(
+def test_where_only_a_password_may_serve_and_none_is_known_there_is_a_harness_fault_and_nothing_is_reached(
     tmp_path: Path,
 ) -> None:
     cell = MachineCell(Firmware.BIOS)
-    session = MachineSession(Plan(Path("/m.iso"), Path("/c.yaml"), tmp_path, (cell,)), cell, ())
+    plan = Plan(Path("/m.iso"), Path("/c.yaml"), tmp_path, (cell,), access=AccessChoice.PASSWORD)
+    session = MachineSession(plan, cell, ())
     with pytest.raises(HarnessFault, match="names no user with a password"):
         session.open_shell()
     with pytest.raises(NotReached, match="no shell: the configuration names no user"):

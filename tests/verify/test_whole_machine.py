@@ -240,7 +240,9 @@ def test_a_misspelt_pattern_of_a_scenario_is_named_with_its_file(tmp_path: Path,
     path = tmp_path / "scenario.yaml"
     text = f"description: d\nimage: bookworm\nconfig: {config}\n"
     path.write_text(f"{text}require_patterns: [grub-eror]\n")
-    with pytest.raises(UserError, match=rf"{path}:4:19: require_patterns: there is no pattern grub-eror \(did you mean grub-error\?\)"):
+    with pytest.raises(
+        UserError, match=rf"{path}:4:19: require_patterns: there is no pattern grub-eror \(did you mean grub-error\?\)"
+    ):
         load_scenario(path)
     path.write_text(f"{text}require_patterns: [grub-error]\nallow_patterns: [soft-lockup]\n")
     plan = plan_of(load_scenario(path), tmp_path / "m.iso", tmp_path)

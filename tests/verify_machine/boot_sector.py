@@ -23,6 +23,7 @@ class Deed(Enum):
     WRITE = bytes.fromhex("b2 80 31 c0 8e d8 be e0 7d b8 00 43 cd 13 fa f4 eb fd")
     # mov dx,0x3fd; in al,dx; test al,1; jz back; mov dx,0x3f8; in al,dx; out dx,al; jmp to the start
     ECHO = bytes.fromhex("ba fd 03 ec a8 01 74 fb ba f8 03 ec ee eb f1")
+    ECHO_ON_COM2 = bytes.fromhex("ba fd 02 ec a8 01 74 fb ba f8 02 ec ee eb f1")
 
 
 @dataclass(frozen=True)

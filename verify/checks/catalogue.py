@@ -8,6 +8,7 @@ from verify.checks import (
     extras_in_machine,
     live_in_machine,
     settling,
+    sshd,
     users_in_machine,
     whole_machine,
 )
@@ -20,6 +21,7 @@ MODULES = (
     extras_in_machine,
     live_in_machine,
     settling,
+    sshd,
     users_in_machine,
     whole_machine,
 )

@@ -28,7 +28,11 @@ def root_argument(subject: RootArgument, guest: Guest) -> str:
 
 
 def _command_line(guest: Guest) -> str:
-    return guest.run("cat /proc/cmdline").expect(0).stdout
+    """The kernel's command line as the medium made it: without what the harness itself has added."""
+    line = guest.run("cat /proc/cmdline").expect(0).stdout
+    # It is not there where GRUB did not take it and the harness went on without; nothing but it is taken off.
+    added = guest.session.added_arguments
+    return line.removesuffix(f" {added}") if added else line
 
 
 @in_machine.of(FileOnMedium)

@@ -126,6 +126,11 @@ class Session(Protocol):
         """One attempt on the console, from the login prompt back to the login prompt."""
         ...
 
+    @property
+    def added_arguments(self) -> str:
+        """What the harness itself has put at the end of the kernel's command line, to get in; "" for nothing."""
+        ...
+
     def serial_text(self) -> str:
         """Everything the machine has written to its serial line so far, without escape sequences."""
         ...

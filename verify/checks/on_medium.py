@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
 import hashlib
 import hmac
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from pathlib import PurePosixPath
 
 from verify.checks import accounts, content
 from verify.checks.registry import CheckRegistry
+from verify.crypt import crypt
 from verify.expectations.files import FileDigest, FileInRootfs, FileOnMedium
 from verify.expectations.host_name import HostNameIs, HostsLineNames
 from verify.expectations.kernel_line import ArgumentsAtTheEnd, RootArgument
@@ -37,7 +36,7 @@ from verify.grub_cfg import GrubCfg
 from verify.medium import Medium
 from verify.outcome import Notebook
 from verify.squashfs import RootfsOnMedium
-from verify.verdict import HarnessFault, ProductFailure
+from verify.verdict import ProductFailure
 
 # dmsquash-live's defaults of rd.live.dir and rd.live.squashimg (dracut.cmdline(7)).
 _LIVE_DIRECTORY, _SQUASHFS_NAME = "LiveOS", "squashfs.img"
@@ -250,17 +249,6 @@ def password_fits(subject: PasswordLogsIn, reader: Reader) -> str:
     state = accounts.state_of(field)
     if state != "set":
         raise ProductFailure(f"the account of {subject.name} is {state} on the medium")
-    if not hmac.compare_digest(_crypt(subject.password.get_secret_value(), field), field.encode()):
+    if not hmac.compare_digest(crypt(subject.password.get_secret_value(), field).encode(), field.encode()):
         raise ProductFailure(f"the password of {subject.name} does not fit the medium's shadow file")
     return "the password fits the shadow field"
-
-
-def _crypt(password: str, setting: str) -> bytes:
-    """The hash of `password` with the method and salt of `setting`, by the host's libcrypt (crypt(3))."""
-    library = ctypes.CDLL(ctypes.util.find_library("crypt") or "libcrypt.so.1")
-    library.crypt.restype = ctypes.c_char_p
-    hashed: bytes | None = library.crypt(password.encode(), setting.encode())
-    # libxcrypt's failure tokens, "*0" and "*1", are no setting's own result.
-    if hashed is None or hashed.startswith(b"*"):
-        raise HarnessFault("this host's libcrypt does not know the method of the medium's password hash")
-    return hashed

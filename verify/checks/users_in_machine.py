@@ -124,8 +124,8 @@ def wrong_password_refused(subject: WrongPasswordRefused, guest: Guest) -> str:
 
 
 def judge_wrong_password(subject: WrongPasswordRefused, result: LoginResult) -> str:
-    """Raises `ProductFailure` unless the login was refused."""
-    if result is not LoginResult.REFUSED:
+    """Raises `ProductFailure` unless the login was refused, be it that the account is locked altogether."""
+    if result not in (LoginResult.REFUSED, LoginResult.LOCKED_OUT):
         raise ProductFailure(f"a wrong password of {subject.name} was not refused: {result.value}")
     return "refused"
 

@@ -17,6 +17,15 @@ class FirmwareName(Enum):
     BIOS = "bios"
 
 
+class Access(Enum):
+    """How the harness gets its shell."""
+
+    AUTO = "auto"
+    PASSWORD = "password"
+    CREDENTIALS = "credentials"
+    GRUB = "grub"
+
+
 def verify(
     medium: Annotated[Path, typer.Argument(help="The live ISO.", show_default=False)],
     config_file: Annotated[Path, typer.Option(help="The configuration it was made with: what it has to be.")],
@@ -29,6 +38,7 @@ def verify(
         typer.Option(help="Where the report goes; NAME-report beside the ISO if not given.", show_default=False),
     ] = None,
     keyword: Annotated[str | None, typer.Option("-k", help="Only checks whose name matches, as for pytest.")] = None,
+    access: Annotated[Access, typer.Option(help="How the harness gets its shell in the machine.")] = Access.AUTO,
     processes: Annotated[int | None, typer.Option("-n", help="How many machines run side by side.")] = None,
     baseline: Annotated[
         Path | None, typer.Option(help="Boot times of earlier runs, to compare with.", show_default=False)
@@ -51,12 +61,14 @@ def verify(
 
     Exit code 0: it is. 1: the medium is wrong. 75: the harness or this host could not find out. 2: usage.
     """
+    from verify.access.way import AccessChoice
     from verify.machine.firmware import Firmware
     from verify.report.baseline import Comparison
-    from verify.run import verify
+    from verify.run import MachineOptions, verify
 
     report = report_dir or medium.with_name(f"{medium.stem}-report")
     firmwares = [Firmware(name.value) for name in firmware or list(FirmwareName)]
+    options = MachineOptions(access=AccessChoice(access.value))
     comparison = Comparison(baseline, baseline_tolerance, update_baseline)
     code = verify(
         medium,
@@ -67,6 +79,7 @@ def verify(
         processes=processes,
         keep=keep,
         retries=retries,
+        options=options,
         comparison=comparison,
     )
     sys.exit(code)

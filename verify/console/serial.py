@@ -302,6 +302,10 @@ class SerialConsole(_Base):
                 if self._observer.transcript.secret_seen:
                     self._leaked.append(secret)
 
+    def end(self, ending: Ending) -> None:
+        """Ends every wait, present and to come, because the guest is known to be gone."""
+        self._end(ending)
+
     def close(self) -> None:
         """Ends the reading; what arrived before is still in the logs."""
         if self.closed:

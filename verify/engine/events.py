@@ -79,12 +79,24 @@ class MachineStarted:
 
 @dataclass(frozen=True)
 class ShellOpened:
-    """The harness is logged in: as whom, and how it becomes root."""
+    """The harness is logged in: as whom, how it becomes root, by which means, and what that has changed."""
 
     cell: str
     user: str
     privilege: str
+    access: str = ""
+    changes: str = ""
     kind: Literal["shell opened"] = "shell opened"
+
+
+@dataclass(frozen=True)
+class AccessFailed:
+    """A way into the machine has not served, and why; `next` is the means tried instead."""
+
+    cell: str
+    reason: str
+    next: str
+    kind: Literal["access failed"] = "access failed"
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,16 @@ class MachineEnded:
 
 
 Event = (
-    Selected | CheckBegun | CheckEnded | PhaseReached | MachineStarted | ShellOpened | Screenshot | Noted | MachineEnded
+    Selected
+    | CheckBegun
+    | CheckEnded
+    | PhaseReached
+    | MachineStarted
+    | ShellOpened
+    | AccessFailed
+    | Screenshot
+    | Noted
+    | MachineEnded
 )
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 

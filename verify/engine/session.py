@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 
 from pydantic import SecretStr
 
+from verify.access.choose import look_into, ways_in, why_none
+from verify.access.way import Means, WayIn
 from verify.checks.guest import (
-    CommandAnswer,
     GuestShell,
     NoPrivilege,
     Privilege,
@@ -22,9 +23,10 @@ from verify.console.shell import Shell
 from verify.deadline import Deadline
 from verify.engine.boot_source import bytes_to_load, judge_boot_source
 from verify.engine.disk_watch import DiskContents
-from verify.engine.events import MachineEnded, ShellOpened, tell
+from verify.engine.events import AccessFailed, MachineEnded, ShellOpened, tell
 from verify.engine.machine_ids import others_with
 from verify.engine.recorder import Recorder
+from verify.engine.watched_shell import WatchedShell
 from verify.expectations.credentials import Credential
 from verify.machine.accelerator import Accelerator, probe_accelerator
 from verify.machine.failure import CommandTimedOut, GuestFailed
@@ -42,6 +44,8 @@ _BOOT_CEILING_SECONDS = 300.0
 _LOGIN_CEILING_SECONDS = 60.0
 _CLOUD_INIT_CEILING_SECONDS = 120.0
 _LOST_SHELLS_AT_MOST = 2
+# A password is not echoed: one that lost a byte on the line is refused although it is right.
+_REFUSALS_OF_A_RIGHT_PASSWORD = 2
 
 _CLOUD_INIT_FINISHED = re.compile(r"Cloud-init v\. \S+ finished")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -67,6 +71,10 @@ class MachineSession:
         self._privilege: Privilege = NoPrivilege("nobody has logged in")
         self._disks_before: DiskContents | None = None
         self._reads_told = ""
+        self._ways: tuple[WayIn, ...] | None = None
+        self._booted_for: WayIn | None = None
+        self._boot_obstacle: str | None = None
+        self._own_way: WayIn | None = None
         self._lost: str | None = None
         self._no_way_in: str | None = None
 
@@ -83,26 +91,17 @@ class MachineSession:
     def emulated(self) -> bool:
         return self._accelerator is not None and self._accelerator.name == "tcg"
 
+    @property
+    def added_arguments(self) -> str:
+        """What the harness itself has put at the end of the kernel's command line."""
+        return "" if self._booted_for is None else self._booted_for.added_arguments
+
     def boot(self) -> str:
         """Starts the machine and waits for its login prompt; raises a `VerifyError` when it does not come."""
         if self._machine is None:
             with self._lost_when_raising("the machine did not boot"):
-                self._accelerator = probe_accelerator(self._cell.firmware)
-                self._evidence.mkdir(parents=True, exist_ok=True)
-                spec = self._cell.spec(self._plan.medium)
-                self._disks_before = DiskContents.of(spec)
-                machine = Machine(
-                    spec,
-                    self._accelerator,
-                    self._evidence,
-                    tolerated=self._plan.patterns.tolerated,
-                    keep=self._plan.keep,
-                )
-                self._machine = self._stack.enter_context(machine)
-                self._recorder.machine_started(self._machine, self._accelerator)
-                with self._recorder.boot():
-                    wait_for_login_prompt(self._machine.console, self._deadline(_BOOT_CEILING_SECONDS))
-                self._reads_told = self._prove_medium_booted(machine)
+                ways = self._ways_in()
+                self._start(ways[0] if ways else None)
             self._recorder.screenshot("login")
         machine = self._require_machine()
         phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in _in_order(machine.phase_times))
@@ -131,22 +130,52 @@ class MachineSession:
     def others_with_machine_id(self, machine_id: str) -> tuple[str, ...]:
         return others_with(machine_id, self._plan, self._cell)
 
+    def _start(self, way: WayIn | None) -> None:
+        """Launches a machine equipped for `way` and waits for its login prompt."""
+        self._accelerator = probe_accelerator(self._cell.firmware)
+        self._evidence.mkdir(parents=True, exist_ok=True)
+        spec = self._cell.spec(self._plan.medium)
+        self._disks_before = self._disks_before or DiskContents.of(spec)
+        machine = Machine(
+            spec if way is None else way.equip(spec),
+            self._accelerator,
+            self._evidence,
+            tolerated=self._plan.patterns.tolerated,
+            keep=self._plan.keep,
+        )
+        self._machine = self._stack.enter_context(machine)
+        self._booted_for = way
+        self._recorder.machine_started(machine, self._accelerator)
+        with self._recorder.boot():
+            self._boot_obstacle = None if way is None else way.accompany(machine)
+            wait_for_login_prompt(machine.console, self._deadline(_BOOT_CEILING_SECONDS))
+        self._reads_told = self._prove_medium_booted(machine)
+
+    def _ways_in(self) -> tuple[WayIn, ...]:
+        if self._ways is None:
+            self._ways = ways_in(self._plan.access, self._credentials, *look_into(self._plan.medium))
+        return self._ways
+
     def shell(self) -> GuestShell:
         """The harness's own shell, opened again where a login check has closed it."""
         if self._no_way_in is not None:
             raise NotReached(self._no_way_in)
         self._require_machine()
-        if self._credential is None:
+        if self._credential is None and self._own_way is None:
             self.open_shell()
         if self._shell is None:
             self._enter_again()
         assert self._shell is not None
-        return _WatchedShell(self, self._shell)
+        return WatchedShell(self._shell, self.shell_failed)
 
     def _enter_again(self) -> None:
         """After a login check, or after a command that was lost: that one's check has told why."""
-        assert self._credential is not None
         try:
+            if self._own_way is not None:
+                if (obstacle := self._open_own_shell(self._own_way)) is not None:
+                    raise HarnessFault(obstacle)
+                return
+            assert self._credential is not None
             result = self._enter(self._credential)
         except VerifyError as error:
             if self._shell_failure is None:
@@ -159,21 +188,70 @@ class MachineSession:
         return self._privilege
 
     def open_shell(self) -> str:
-        """Logs in as the first user who is let in and may become root, else as the first who is let in."""
+        """Tries the ways in until one gives root's rights; the last may do with less. Boots again in between."""
         with self._no_way_in_when_raising():
-            if not self._credentials:
-                raise HarnessFault("the configuration names no user with a password in plain text and a login shell")
+            ways = self._ways_in()
+            if not ways:
+                raise HarnessFault(why_none(self._plan.access))
             self._require_machine()
-            self._choose_credential()
-        assert self._credential is not None
-        user, means = self._credential.user, self._privilege.means
-        tell(self._plan.events_file, ShellOpened(self._cell.id, user, means))
-        return f"logged in as {user}; root: {means}"
+            failed: list[str] = []
+            for way, following in zip(ways, (*ways[1:], None), strict=True):
+                obstacle = self._try(way)
+                if obstacle is None or (following is None and self._shell is not None):
+                    break
+                failed.append(f"{way.means}: {obstacle}")
+                if following is not None:
+                    tell(self._plan.events_file, AccessFailed(self._cell.id, failed[-1], str(following.means)))
+            else:
+                raise HarnessFault(f"no way into the machine; {'; '.join(failed)}")
+        return self._tell_shell(way, failed)
 
-    def _choose_credential(self) -> None:
+    def _tell_shell(self, way: WayIn, failed: list[str]) -> str:
+        session = "root's own shell" if self._credential is None else f"logged in as {self._credential.user}"
+        user = "root" if self._credential is None else self._credential.user
+        access = "; ".join((str(way.means), *(f"before that, {attempt}" for attempt in failed)))
+        changes = way.changes or (self._booted_for.changes if self._booted_for else "") or "nothing"
+        tell(self._plan.events_file, ShellOpened(self._cell.id, user, self._privilege.means, access, changes))
+        return f"{session}; root: {self._privilege.means}; by {access}; changed by that: {changes}"
+
+    def _try(self, way: WayIn) -> str | None:
+        """None when `way` has given a shell that can become root; else why not, perhaps with a lesser shell."""
+        if way is not self._booted_for and way.equip(spec := self._cell.spec(self._plan.medium)) != spec:
+            self._boot_again(way)
+        if self._booted_for is way and self._boot_obstacle is not None:
+            return self._boot_obstacle
+        if not way.accounts:
+            return self._open_own_shell(way)
+        refused = self._choose_credential(way.accounts)
+        if refused is not None and way.means is Means.PASSWORD:
+            raise ProductFailure(f"no user whose password is known can log in: {refused}")
+        if refused is not None:
+            return refused
+        return self._privilege.reason if isinstance(self._privilege, NoPrivilege) else None
+
+    def _open_own_shell(self, way: WayIn) -> str | None:
+        shell = way.open_own_shell(self._require_machine(), self._login_deadline())
+        if not isinstance(shell, Shell):
+            return shell or f"{way.means} opens no shell"
+        self._own_way, self._shell, self._privilege = way, shell, RootShell()
+        return None
+
+    def _boot_again(self, way: WayIn) -> None:
+        self._shell, self._credential, self._logged_in = None, None, False
+        before = "first" if self._booted_for is None else str(self._booted_for.means)
+        with self._lost_when_raising("the machine did not boot again"):
+            self._stack.close()
+            tell(self._plan.events_file, MachineEnded(self._cell.id))
+            for log in sorted(self._evidence.glob("*.*")):
+                if log.suffix in (".log", ".cast"):
+                    log.rename(log.with_name(f"before-by-{before}-{log.name}"))
+            self._start(way)
+
+    def _choose_credential(self, credentials: tuple[Credential, ...]) -> str | None:
+        """Logs in as the first who may become root, else as the first who is let in; why not, if nobody is."""
         refused: list[str] = []
         let_in: Credential | None = None
-        for credential in self._credentials:
+        for credential in credentials:
             result = self._enter(credential)
             if result is not LoginResult.ACCEPTED:
                 refused.append(f"{credential.user}: {result.value}")
@@ -181,13 +259,14 @@ class MachineSession:
             self._privilege = self._find_privilege(credential)
             self._credential = credential
             if not isinstance(self._privilege, NoPrivilege):
-                return
+                return None
             let_in = let_in or credential
         if let_in is None:
-            raise ProductFailure(f"no user whose password is known can log in: {'; '.join(refused)}")
+            return "; ".join(refused)
         if let_in is not self._credential or self._shell is None:
             self._credential = let_in
             self._enter(let_in)
+        return None
 
     def _find_privilege(self, credential: Credential) -> Privilege:
         assert self._shell is not None
@@ -203,7 +282,7 @@ class MachineSession:
         ceiling = self._deadline(_CLOUD_INIT_CEILING_SECONDS)
         while True:
             last_try = not credential.by_cloud_init or ceiling.expired or self._cloud_init_has_finished()
-            result = self._log_in(credential.user, credential.password)
+            result = self._log_in(credential.user, credential.password, _REFUSALS_OF_A_RIGHT_PASSWORD)
             if result is LoginResult.ACCEPTED:
                 with self._lost_when_raising("the console was lost"):
                     self._shell = Shell.open(self._require_machine().console, self._login_deadline())
@@ -216,18 +295,19 @@ class MachineSession:
         self._leave()
         return result
 
-    def _log_in(self, user: str, password: SecretStr) -> LoginResult:
+    def _log_in(self, user: str, password: SecretStr, refusals: int = 1) -> LoginResult:
         self._leave()
         console = self._require_machine().console
         with self._lost_when_raising("the console was lost"):
-            result = log_in(console, user, password.get_secret_value(), self._login_deadline())
+            secret = password.get_secret_value()
+            result = log_in(console, user, secret, self._login_deadline(), refusals=refusals)
         self._logged_in = result is LoginResult.ACCEPTED
         return result
 
     def _leave(self) -> None:
         machine = self._require_machine()
         with self._lost_when_raising("the console was lost"):
-            if self._shell is not None:
+            if self._shell is not None and self._own_way is None:
                 self._shell.close()
                 self._shell = None
             if self._logged_in:
@@ -245,7 +325,8 @@ class MachineSession:
         """Why nothing can be asked of the machine as it is now; None if it can."""
         if self._lost is not None or self._no_way_in is not None:
             return self._lost or self._no_way_in
-        return "nobody has logged in" if self._shell is None and self._credential is None else None
+        nobody = self._shell is None and self._credential is None and self._own_way is None
+        return "nobody has logged in" if nobody else None
 
     def disk_writes(self) -> tuple[DiskWrites, ...]:
         return self._require_machine().disk_writes()
@@ -317,21 +398,6 @@ class MachineSession:
 
     def _login_deadline(self) -> Deadline:
         return self._deadline(_LOGIN_CEILING_SECONDS)
-
-
-class _WatchedShell:
-    """A shell whose failures the session hears of."""
-
-    def __init__(self, session: MachineSession, shell: Shell) -> None:
-        self._session = session
-        self._shell = shell
-
-    def run(self, command: str, *, stdin: bytes = b"", timeout: float = 60) -> CommandAnswer:
-        try:
-            return self._shell.run(command, stdin=stdin, timeout=timeout)
-        except VerifyError as error:
-            self._session.shell_failed(error)
-            raise
 
 
 def _in_order(times: Mapping[Phase, float]) -> list[tuple[Phase, float]]:

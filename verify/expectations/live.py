@@ -128,7 +128,7 @@ def first_in_every_machine() -> Iterator[Expectation]:
     """What comes first, because everything else in the machine depends on it."""
     for name, requirement, source, subject in (
         ("boot", "The machine boots to a login prompt", BOOT_SOURCE, Boots()),
-        ("shell", "A user whose password is known gets a shell", SOURCE, OffersShell()),
+        ("shell", "The harness gets a shell, for every check inside", SOURCE, OffersShell()),
         ("settled", "The boot settles: no job is left, cloud-init is done", SOURCE, Settles()),
     ):
         yield Expectation(named("live", name), requirement, source, Place.MACHINE, subject)

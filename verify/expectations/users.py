@@ -110,6 +110,14 @@ class KeysAuthorized(Subject):
     keys: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class SshLetsIn(Subject):
+    """sshd, where the image has one, takes these keys for the user, and nothing else shuts the user out."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
 def expected_users(config: Config, taken_over: frozenset[str]) -> Iterator[Expectation]:
     """For every configured user, on the medium and in the machine.
 
@@ -121,13 +129,17 @@ def expected_users(config: Config, taken_over: frozenset[str]) -> Iterator[Expec
         yield from _account(user, source)
         yield from _password(user, source, in_machine=user.name not in taken_over)
         if user.ssh_public_keys:
-            yield Expectation(
-                named("user", user.name, "keys"),
-                f"The SSH public keys of {user.name} are authorized",
-                f"{source}.SSHPubKeys",
-                Place.MACHINE,
-                KeysAuthorized(user.name, tuple(key.strip() for key in user.ssh_public_keys)),
-            )
+            yield from _keys(user, f"{source}.SSHPubKeys")
+
+
+def _keys(user: User, source: str) -> Iterator[Expectation]:
+    keys = tuple(key.strip() for key in user.ssh_public_keys)
+    rows: tuple[tuple[str, str, Subject], ...] = (
+        ("keys", f"The SSH public keys of {user.name} are authorized", KeysAuthorized(user.name, keys)),
+        ("ssh", f"sshd, if there is one, lets {user.name} in with its keys", SshLetsIn(user.name, keys)),
+    )
+    for part, requirement, subject in rows:
+        yield Expectation(named("user", user.name, part), requirement, source, Place.MACHINE, subject)
 
 
 def _account(user: User, source: str) -> Iterator[Expectation]:
@@ -172,7 +184,10 @@ def _password(user: User, source: str, *, in_machine: bool) -> Iterator[Expectat
     for part, requirement, key, subject in rows:
         for place in places:
             yield Expectation(named("user", user.name, part), requirement, key, place, subject)
-    if user.password is not None and not user.password_hashed:
+    if user.password is None or user.password_hashed:
+        if in_machine:
+            yield _refused(user.name, _WRONG_PASSWORDS[0], source)
+    else:
         may_be_expired = user.password_expires_days is not None and user.password_expires_days >= 0
         login = PasswordLogsIn(user.name, user.password, may_be_expired, is_login_shell(user.startup_command))
         yield from expected_logins(login, f"{source}.Password", places)
@@ -186,9 +201,13 @@ def expected_logins(login: PasswordLogsIn, source: str, places: tuple[Place, ...
         yield Expectation(named("user", login.name, "password"), requirement, source, place, login)
     if Place.MACHINE in places:
         secret = login.password.get_secret_value()
-        refused = WrongPasswordRefused(login.name, next(w for w in _WRONG_PASSWORDS if w != secret))
-        requirement = f"A wrong password of {login.name} is refused on the console"
-        yield Expectation(named("user", login.name, "wrong-password"), requirement, source, Place.MACHINE, refused)
+        yield _refused(login.name, next(w for w in _WRONG_PASSWORDS if w != secret), source)
+
+
+def _refused(name: str, wrong_password: str, source: str) -> Expectation:
+    subject = WrongPasswordRefused(name, wrong_password)
+    requirement = f"A wrong password of {name} is refused on the console"
+    return Expectation(named("user", name, "wrong-password"), requirement, source, Place.MACHINE, subject)
 
 
 def is_login_shell(startup_command: str | None) -> bool:

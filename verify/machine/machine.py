@@ -89,6 +89,7 @@ class Machine:
         self._resources = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._console: SerialConsole | None = None
+        self._second_console: SerialConsole | None = None
         self._qmp: QmpSession | None = None
         self._events: collections.deque[GuestEvent] = collections.deque()
         self._ended_by_us: str | None = None
@@ -106,6 +107,13 @@ class Machine:
         if self._console is None:
             raise HarnessFault("the machine has not been launched")
         return self._console
+
+    @property
+    def second_console(self) -> SerialConsole:
+        """The second serial line. Raises `HarnessFault` before the launch, and where the machine has none."""
+        if self._second_console is None:
+            raise HarnessFault("the machine has no second serial line")
+        return self._second_console
 
     @property
     def phase(self) -> Phase:
@@ -188,8 +196,9 @@ class Machine:
 
     def _let_go(self) -> None:
         """Closes the harness's ends of everything."""
-        if self._console is not None:
-            self._console.close()
+        for console in (self._console, self._second_console):
+            if console is not None:
+                console.close()
         if self._qmp is not None:
             self._qmp.close()
             self._qmp = None
@@ -266,8 +275,9 @@ class Machine:
         # QEMU's temporary layers need a place until they are open.
         self._layers = tempfile.TemporaryDirectory(prefix="mic-machine-")
         self._resources.enter_context(self._layers)
-        ours, theirs = zip(*(self._socket_pair() for _ in range(3)), strict=True)
-        serial, firmware, control = (str(end.fileno()) for end in theirs)
+        ours, theirs = zip(*(self._socket_pair() for _ in range(4)), strict=True)
+        serial, firmware, control, second = (str(end.fileno()) for end in theirs)
+        oem_strings = [self._in_memory(text.get_secret_value()) for text in self.spec.oem_strings]
         channels = [
             *("-chardev", f"socket,id=serial,fd={serial},logfile={self._log('serial.log')}"),
             *("-serial", "chardev:serial"),
@@ -277,7 +287,13 @@ class Machine:
             *("-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"),
             "-S",
         ]
-        self._process = self._started(channels, [end.fileno() for end in theirs])
+        if self.spec.second_serial:
+            channels += ["-chardev", f"socket,id=second,fd={second},logfile={self._log('serial-second.log')}"]
+            channels += ["-serial", "chardev:second"]
+            self._second_line = ours[3]
+        for descriptor in oem_strings:
+            channels += ["-smbios", f"type=11,path=/proc/self/fd/{descriptor}"]
+        self._process = self._started(channels, [*(end.fileno() for end in theirs), *oem_strings])
         for end in theirs:
             end.close()
         return ours[0], ours[1], ours[2]
@@ -315,6 +331,13 @@ class Machine:
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_BYTES)
         return ours, theirs
 
+    def _in_memory(self, text: str) -> int:
+        """The descriptor of a nameless file with `text`: a secret that QEMU reads is on no disk."""
+        descriptor = os.memfd_create("oem-string")
+        self._resources.callback(os.close, descriptor)
+        os.write(descriptor, text.encode())
+        return descriptor
+
     def _log(self, name: str) -> str:
         return str((self.evidence / name).absolute()).replace(",", ",,")
 
@@ -341,6 +364,13 @@ class Machine:
                 Watch(process_end, self._on_process_end),
             ),
         )
+        if self.spec.second_serial:
+            self._second_console = SerialConsole(
+                self._second_line,
+                time_scale=self.accelerator.time_scale,
+                log=self.evidence / "serial-second-timed.log",
+                watches=(Watch(process_end, self._on_process_end),),
+            )
         try:
             self._qmp = QmpSession(control, self._on_event)
             # All are open now: without their names nothing is left even if we are killed.
@@ -349,6 +379,8 @@ class Machine:
         except QmpError as error:
             raise self._launch_failure(process, error) from error
         self._console.restart_clock()
+        if self._second_console is not None:
+            self._second_console.restart_clock()
 
     def _launch_failure(self, process: subprocess.Popen[bytes], error: QmpError) -> HostFault:
         try:
@@ -372,6 +404,8 @@ class Machine:
             self.console.mark(" ".join(("QEMU:", event.name, event.reason)).strip())
             ending = self._ending_of(event)
             if ending is not None:
+                if self._second_console is not None:
+                    self._second_console.end(ending)
                 return ending
         return None
 

@@ -7,6 +7,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal
 
+from pydantic import SecretStr
+
 from verify.machine.firmware import Firmware
 
 
@@ -43,7 +45,8 @@ class MachineSpec:
 
     No file named here is ever written to. A disk or stick is writable for the guest, as a real one would
     be: what it writes goes into a temporary layer and is reported by `Machine.disk_writes`. `memory_mib` is
-    in MiB.
+    in MiB. `oem_strings` are told to the guest in its SMBIOS table (type 11) and appear in no argument list;
+    `second_serial` gives it a second serial port, whose line is `Machine.second_console`.
     """
 
     medium: Path
@@ -52,3 +55,5 @@ class MachineSpec:
     memory_mib: int = 1536
     cpus: int = 1
     other_disks: tuple[Path, ...] = ()
+    oem_strings: tuple[SecretStr, ...] = ()
+    second_serial: bool = False

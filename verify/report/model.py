@@ -77,6 +77,8 @@ class MachineFacts:
     notes: tuple[str, ...] = ()
     host_class: HostClass | None = None
     time_scale: float = 1.0
+    access: str = ""
+    access_changes: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,8 @@ def _machine_facts(plan: Plan, cell_id: str, told: _Told) -> MachineFacts | None
         phases=tuple(told.phases),
         user="" if shell is None else shell.user,
         privilege="" if shell is None else shell.privilege,
+        access="" if shell is None else shell.access,
+        access_changes="" if shell is None else shell.changes,
         screenshots=tuple(told.screenshots),
         logs=_logs(plan.report_dir, plan.evidence_of(cell_id)),
         notes=tuple(told.notes),
