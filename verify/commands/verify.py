@@ -29,6 +29,9 @@ def verify(
         typer.Option(help="Where the report goes; NAME-report beside the ISO if not given.", show_default=False),
     ] = None,
     keyword: Annotated[str | None, typer.Option("-k", help="Only checks whose name matches, as for pytest.")] = None,
+    boot_anyway: Annotated[
+        bool, typer.Option("--boot-anyway", help="Boot even where the audit says that the medium cannot.")
+    ] = False,
     processes: Annotated[int | None, typer.Option("-n", help="How many machines run side by side.")] = None,
     baseline: Annotated[
         Path | None, typer.Option(help="Boot times of earlier runs, to compare with.", show_default=False)
@@ -64,5 +67,6 @@ def verify(
         processes=processes,
         retries=retries,
         comparison=comparison,
+        boot_anyway=boot_anyway,
     )
     sys.exit(code)

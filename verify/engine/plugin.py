@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from mic.config import Config, load_config
+from verify.audit import Audit
 from verify.checks.catalogue import in_machine, on_medium
 from verify.checks.guest import Guest
 from verify.checks.on_medium import Reader
@@ -49,9 +50,8 @@ class PlanFile(pytest.File):
     def collect(self) -> Iterator[pytest.Collector]:
         plan = Plan.read(self.path)
         config = load_config(plan.config_file)
-        with open_medium(plan.medium) as medium:
-            label = medium.label
-        expectations = expectations_of(config, label, plan.firmwares, plan.extras)
+        audit = Audit.read(plan.audit_file)
+        expectations = expectations_of(config, audit, plan.firmwares, plan.extras)
         if MEDIUM_CELL_ID in plan.cell_ids:
             yield MediumNode.from_parent(
                 self,
@@ -59,6 +59,7 @@ class PlanFile(pytest.File):
                 plan=plan,
                 wanted=config,
                 expectations=[e for e in expectations if e.place is Place.MEDIUM],
+                audit=audit,
             )
         for cell in plan.machines:
             yield MachineNode.from_parent(
@@ -67,6 +68,7 @@ class PlanFile(pytest.File):
                 plan=plan,
                 wanted=config,
                 expectations=[e for e in expectations if e.place is Place.MACHINE],
+                audit=audit,
                 cell=cell,
             )
 
@@ -94,15 +96,16 @@ class CellNode(pytest.Collector):
 class MediumNode(CellNode):
     """The medium as it lies there: no machine."""
 
-    def __init__(self, **keywords: Any) -> None:
+    def __init__(self, *, audit: Audit, **keywords: Any) -> None:
         super().__init__(**keywords)
+        self._audit = audit
         self._stack = ExitStack()
         self._medium: Medium | None = None
 
     def make(self, expectation: Expectation, notebook: Notebook) -> str:
         if self._medium is None:
             self._medium = self._stack.enter_context(open_medium(self.plan.medium))
-        return on_medium.make(expectation.subject, Reader(self._medium, notebook))
+        return on_medium.make(expectation.subject, Reader(self._medium, self._audit, notebook))
 
     def teardown(self) -> None:
         self._medium = None
@@ -112,11 +115,14 @@ class MediumNode(CellNode):
 class MachineNode(CellNode):
     """One machine, booted by the first item that runs and ended after the last."""
 
-    def __init__(self, *, cell: MachineCell, **keywords: Any) -> None:
+    def __init__(self, *, audit: Audit, cell: MachineCell, **keywords: Any) -> None:
         super().__init__(**keywords)
+        self._cannot_boot = () if self.plan.boot_anyway else audit.fatal_for(cell.firmware)
         self._session = MachineSession(self.plan, cell, self.credentials)
 
     def make(self, expectation: Expectation, notebook: Notebook) -> str:
+        if self._cannot_boot:
+            raise NotReached(f"not booted: the audit found {'; '.join(f.text for f in self._cannot_boot)}")
         with self._session.recorder.check(expectation.id):
             return in_machine.make(expectation.subject, Guest(self._session, notebook))
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mic.config import Config
+from verify.audit.model import Audit
+from verify.expectations.audited import expected_agreement, expected_of_audit
 from verify.expectations.cloud_init import expected_cloud_users, expected_of_cloud_init, taken_over
 from verify.expectations.cloud_seed import seed_of
 from verify.expectations.expectation import Expectation, Place
@@ -17,25 +19,25 @@ from verify.expectations.live import (
     first_in_every_machine,
     in_every_machine,
     last_in_every_machine,
-    on_every_medium,
 )
 from verify.expectations.users import PasswordLogsIn, WrongPasswordRefused, expected_users
 from verify.machine.firmware import Firmware
 
 
 def expectations_of(
-    config: Config, label: str, firmwares: Sequence[Firmware], extras: Sequence[Extra] = ()
+    config: Config, audit: Audit, firmwares: Sequence[Firmware], extras: Sequence[Extra] = ()
 ) -> tuple[Expectation, ...]:
-    """All expectations; `label` is the medium's volume label, `firmwares` those it is to boot under, `extras`
-    what a scenario adds.
+    """All expectations; `audit` is the medium's, `firmwares` those it is to boot under, `extras` what a scenario
+    adds.
 
     Logins on the console come last within the machine: each ends the harness's own session there.
     Raises `UserError` when a source file of the configuration cannot be read.
     """
-    seed = seed_of(config)
+    seed, label = seed_of(config), audit.volume_label
     found = [
-        *on_every_medium(label, firmwares),
+        *expected_of_audit(audit, firmwares, seed),
         *in_every_machine(label),
+        expected_agreement(audit),
         *expected_arguments(config.kernel_arguments, label),
         *expected_host_name(config.system_config.hostname, seed),
         *expected_files(config),
