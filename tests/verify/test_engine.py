@@ -192,6 +192,15 @@ def test_machine_that_the_audit_says_cannot_boot_is_not_started(tmp_path: Path, 
     assert "OTHER" in boot.reason
 
 
+def test_keyword_does_not_hide_why_a_machine_is_not_booted(tmp_path: Path, plan: Plan) -> None:
+    (tmp_path / "bad").mkdir()
+    medium = SmallMedium(firmwares=("uefi",)).write(tmp_path / "bad")
+    bad = replace(plan, medium=medium, cells=(MachineCell(Firmware.BIOS),))
+    assert run_plan(bad, keyword="root-overlay") == 1
+    on_medium, _ = report_of(plan).cells
+    assert [outcome.id for outcome in on_medium.outcomes] == ["live.boot-catalogue-bios"]
+
+
 def test_audit_is_in_the_report(plan: Plan) -> None:
     run_plan(plan)
     audit = Audit.read(plan.audit_file)

@@ -24,6 +24,7 @@ from verify.checks.on_medium import Reader
 from verify.engine.events import CheckBegun, CheckEnded, Selected, tell
 from verify.engine.journal import keep_journal
 from verify.engine.session import MachineSession
+from verify.expectations.audited import AuditedAspect
 from verify.expectations.cloud_seed import seed_of
 from verify.expectations.credentials import Credential, credentials_of
 from verify.expectations.derive import expectations_of
@@ -117,12 +118,12 @@ class MachineNode(CellNode):
 
     def __init__(self, *, audit: Audit, cell: MachineCell, **keywords: Any) -> None:
         super().__init__(**keywords)
-        self._cannot_boot = () if self.plan.boot_anyway else audit.fatal_for(cell.firmware)
+        self.cannot_boot = () if self.plan.boot_anyway else audit.fatal_for(cell.firmware)
         self._session = MachineSession(self.plan, cell, self.credentials)
 
     def make(self, expectation: Expectation, notebook: Notebook) -> str:
-        if self._cannot_boot:
-            raise NotReached(f"not booted: the audit found {'; '.join(f.text for f in self._cannot_boot)}")
+        if self.cannot_boot:
+            raise NotReached(f"not booted: the audit found {'; '.join(f.text for f in self.cannot_boot)}")
         with self._session.recorder.check(expectation.id):
             return in_machine.make(expectation.subject, Guest(self._session, notebook))
 
@@ -162,13 +163,26 @@ class CheckItem(pytest.Item):
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Whatever ``-k`` leaves out, a machine's boot stays in: a check that needs it must not hide its failure."""
+    """Whatever ``-k`` leaves out, a machine's boot stays in: a check that needs it must not hide its failure.
+
+    And so does what the audit found that keeps a machine from being booted at all.
+    """
+    reasons = [item for item in items if isinstance(item, CheckItem) and _keeps_from_booting(item, items)]
     boots = [item for item in items if isinstance(item, CheckItem) and isinstance(item.expectation.subject, Boots)]
     yield
     for boot in boots:
         places = [index for index, item in enumerate(items) if item.parent is boot.parent]
         if places and boot not in items:
             items.insert(places[0], boot)
+    if any(isinstance(item.parent, MachineNode) for item in items):
+        items[:0] = [reason for reason in reasons if reason not in items]
+
+
+def _keeps_from_booting(item: CheckItem, items: list[pytest.Item]) -> bool:
+    subject = item.expectation.subject
+    machines = {other.parent for other in items if isinstance(other.parent, MachineNode)}
+    fatal = {finding.aspect for machine in machines for finding in machine.cannot_boot}
+    return isinstance(subject, AuditedAspect) and subject.aspect in fatal
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
