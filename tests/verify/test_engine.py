@@ -192,6 +192,17 @@ def test_machine_that_the_audit_says_cannot_boot_is_not_started(tmp_path: Path, 
     assert "OTHER" in boot.reason
 
 
+def test_machine_that_is_not_booted_fails_by_itself_where_the_mediums_cell_is_run_elsewhere(
+    tmp_path: Path, plan: Plan
+) -> None:
+    (tmp_path / "bad").mkdir()
+    medium = SmallMedium(firmwares=("uefi",)).write(tmp_path / "bad")
+    cell = MachineCell(Firmware.BIOS)
+    assert run_plan(replace(plan, medium=medium, cells=(cell,), only=(cell.id,))) == 1
+    (machine,) = report_of(plan).cells
+    assert [o.id for o in machine.outcomes if o.verdict is Verdict.PRODUCT_FAILURE] == ["live.boot"]
+
+
 def test_keyword_does_not_hide_why_a_machine_is_not_booted(tmp_path: Path, plan: Plan) -> None:
     (tmp_path / "bad").mkdir()
     medium = SmallMedium(firmwares=("uefi",)).write(tmp_path / "bad")

@@ -95,13 +95,13 @@ class InitrdFacts:
 
 @dataclass(frozen=True)
 class SquashfsFacts:
-    """The rootfs; `size` in bytes as the superblock says it, `content_bytes` all files together."""
+    """The rootfs; `size` in bytes as its superblock says it, `file_bytes` with what pads the file."""
 
     path: str
     size: int
     compression: str
     entries: int
-    content_bytes: int | None = None
+    file_bytes: int
 
 
 @dataclass(frozen=True)

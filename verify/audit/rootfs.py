@@ -65,7 +65,7 @@ def audit_rootfs(raw: RawMedium, medium: Medium, arguments: tuple[str, ...], led
             ledger.saw(Aspect.SQUASHFS_COMPLETE, f"{content_bytes} bytes in {count} entries")
         return RootfsAudit(
             rootfs=rootfs,
-            squashfs=SquashfsFacts(str(path), superblock.size, superblock.compression, count),
+            squashfs=SquashfsFacts(str(path), superblock.size, superblock.compression, count, superblock.file_bytes),
             operating_system=_operating_system(rootfs),
             accounts=_accounts(rootfs),
             fstab=_audit_fstab(rootfs, ledger),
@@ -81,6 +81,7 @@ def audit_rootfs(raw: RawMedium, medium: Medium, arguments: tuple[str, ...], led
 class _Superblock:
     size: int
     compression: str
+    file_bytes: int
 
 
 def _superblock(raw: RawMedium, medium: Medium, path: PurePosixPath) -> _Superblock:
@@ -94,7 +95,7 @@ def _superblock(raw: RawMedium, medium: Medium, path: PurePosixPath) -> _Superbl
         raise ProductFailure(f"{path} is cut short: {file.size} bytes, its superblock says {used}")
     if file.offset + file.size > raw.size:
         raise ProductFailure(f"{path} reaches beyond the end of the medium")
-    return _Superblock(used, _COMPRESSIONS.get(compression, f"compression {compression}"))
+    return _Superblock(used, _COMPRESSIONS.get(compression, f"compression {compression}"), file.size)
 
 
 def _operating_system(rootfs: RootfsOnMedium) -> str | None:

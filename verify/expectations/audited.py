@@ -24,7 +24,7 @@ class AuditAgrees(Subject):
     """The booted machine shows what the audit read: kernel, command line, squashfs.
 
     The volume label is `verify.expectations.live.MediumMounted`'s, which has it from the audit too.
-    `squashfs_bytes` is what its superblock says. None or empty where the audit has no such fact.
+    `squashfs_bytes` is the size of the file. None or empty where the audit has no such fact.
     """
 
     kernel_version: str | None
@@ -87,7 +87,7 @@ def expected_agreement(audit: Audit) -> Expectation:
         kernel_version=None if kernel is None else kernel.version,
         arguments=audit.live.kernel_arguments,
         squashfs_path=None if squashfs is None else squashfs.path,
-        squashfs_bytes=None if squashfs is None else squashfs.size,
+        squashfs_bytes=None if squashfs is None else squashfs.file_bytes,
     )
     requirement = "Kernel, arguments and squashfs are those that the audit read"
     return Expectation("live.audit-agrees", requirement, SOURCE, Place.MACHINE, subject)
