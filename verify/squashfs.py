@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from mic.programs import ProgramFailed, run
+from mic.programs import ProgramFailed, run, started
 from verify.verdict import HarnessFault, ProductFailure
 
 # "drwxr-xr-x 0/0    332 2026-11-23 20:26 squashfs-root/etc", as unsquashfs -lln prints; a device has its
@@ -19,6 +21,8 @@ _LINE = re.compile(
 )
 _MOST_LINKS = 40
 _TIMEOUT_SECONDS = 120
+_COMPLETE_TIMEOUT_SECONDS = 1800
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,29 @@ class RootfsOnMedium:
         if PurePosixPath("/") not in entries:
             raise HarnessFault("unsquashfs printed a listing without the root directory")
         return entries
+
+    def read_everything(self) -> int:
+        """Reads and decompresses every block of every file; returns how many bytes came out.
+
+        Raises `ProductFailure` when one cannot be. unsquashfs writes it all as a pseudo file, which is thrown
+        away: nothing is kept, and nothing needs a privilege.
+        """
+        with tempfile.TemporaryFile() as complaints:
+            arguments = ("unsquashfs", "-o", str(self.offset), "-strict-errors", "-pf", "-", self.iso)
+            total = 0
+            with started(*arguments, stderr=complaints) as process:
+                assert process.stdout is not None
+                deadline = time.monotonic() + _COMPLETE_TIMEOUT_SECONDS
+                while block := process.stdout.read(_READ_BYTES):
+                    total += len(block)
+                    if time.monotonic() > deadline:
+                        raise HarnessFault("the squashfs was not read to its end in time")
+                code = process.wait()
+            if code != 0:
+                complaints.seek(0)
+                lines = complaints.read().decode(errors="replace").strip().splitlines()
+                raise ProductFailure(f"the squashfs is damaged: {lines[-1] if lines else f'exit code {code}'}")
+        return total
 
     def find(self, path: PurePosixPath) -> tuple[PurePosixPath, RootfsEntry] | None:
         """The entry that `path` leads to, symbolic links followed inside the rootfs; None where it ends.
