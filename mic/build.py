@@ -22,7 +22,18 @@ from mic.rootfs.view import Rootfs, open_rootfs
 # A live medium has never been seen to be smaller than a tenth of its rootfs; with less room than that, both
 # for the squashfs and for the ISO, the run cannot end well.
 _LEAST_SHARE_OF_ROOTFS = 10
-_PROGRAMS = ("mount", "mksquashfs", "xorriso", "mkfs.fat", "mcopy", "zstd", "sfdisk", "blkid", "qemu-img")
+_PROGRAMS = (
+    "mount",
+    "mksquashfs",
+    "xorriso",
+    "implantisomd5",
+    "mkfs.fat",
+    "mcopy",
+    "zstd",
+    "sfdisk",
+    "blkid",
+    "qemu-img",
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,11 @@ def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
             _check(request, rootfs, found, workspace)
             loaders = medium.collect_boot_loaders(image, rootfs, workspace)
         progress.note(f"{image.disk.format} image, root on {image.root}, kernel {found.kernel.version}")
+        if live_system.has_machine_id(rootfs.tree):
+            progress.warn(
+                "the image has a machine-id: every machine booted from the medium would have the same, and mic verify "
+                "calls that a failure (empty it: truncate --size 0 /etc/machine-id)"
+            )
         if altered := request.config.kernel_arguments.altered:
             forms = ", ".join(f"{word} as {shown}" for word, shown in altered.items())
             progress.warn(f"GRUB cannot pass every argument on as it is; /proc/cmdline will show {forms}")

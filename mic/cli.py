@@ -14,6 +14,7 @@ import typer
 from mic.errors import USAGE_EXIT_CODE, UserError
 from verify.commands.boot import boot
 from verify.commands.group import app as verify_commands
+from verify.commands.inspect import inspect
 
 app = typer.Typer(
     name="mic",
@@ -102,6 +103,7 @@ def _refuse_unusable_output(output: Path, image: Path) -> None:
         raise UserError("the output directory cannot be written to", where=output.parent)
 
 
+app.command()(inspect)
 app.add_typer(verify_commands, name="verify")
 app.command()(boot)
 

@@ -34,6 +34,7 @@ DEBIAN_PACKAGES = {
     "debugfs": "e2fsprogs",
     "e2fsck": "e2fsprogs",
     "grub-mkimage": "grub-common",
+    "implantisomd5": "isomd5sum",
     "mcopy": "mtools",
     "mdir": "mtools",
     "mke2fs": "e2fsprogs",
@@ -47,6 +48,7 @@ DEBIAN_PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
     "sfdisk": "fdisk",
     "unsquashfs": "squashfs-tools",
+    "xz": "xz-utils",
     "xorriso": "xorriso",
     "zstd": "zstd",
 }

@@ -7,28 +7,36 @@ same mistake in the other.
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from pycdlib import PyCdlib
 from pycdlib.pycdlibexception import PyCdlibException
 
 from mic.errors import UserError
 from verify.grub_cfg import GrubCfg
-from verify.machine.firmware import Firmware
 from verify.squashfs import RootfsOnMedium
 from verify.verdict import ProductFailure
 
 SECTOR_BYTES = 2048
+# dmsquash-live's defaults of rd.live.dir and rd.live.squashimg (dracut.cmdline(7)).
+_LIVE_DIRECTORY, _SQUASHFS_NAME = "LiveOS", "squashfs.img"
 GRUB_CFG_PATHS = (PurePosixPath("/boot/grub/grub.cfg"), PurePosixPath("/boot/grub2/grub.cfg"))
-# El Torito platform ids (El Torito specification 1.0, figure 3; UEFI specification, 13.3.2.1).
-_PLATFORM_IDS = {0x00: Firmware.BIOS, 0xEF: Firmware.UEFI}
-_BOOTABLE = 0x88
 _READ_BYTES = 1 << 20
+_FIRST_DESCRIPTOR, _MOST_DESCRIPTORS = 16, 64
+_BOOT_SYSTEM = b"EL TORITO SPECIFICATION"
+_BOOT_RECORD = b"\x00CD001\x01" + _BOOT_SYSTEM
+# What pycdlib raises over a medium that is damaged or made to confuse it; seen by throwing garbage at it.
+_DAMAGE = (
+    PyCdlibException, struct.error, OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+    RecursionError, MemoryError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,26 +69,14 @@ class Medium:
         identifier: bytes = self._iso.pvd.volume_identifier
         return identifier.decode("ascii", errors="replace").rstrip(" \0")
 
-    @property
-    def boot_firmwares(self) -> frozenset[Firmware]:
-        """The firmwares for which the El Torito catalogue has a bootable entry."""
-        catalogue = self._iso.eltorito_boot_catalog
-        if catalogue is None:
-            return frozenset()
-        platforms = [(catalogue.validation_entry.platform_id, catalogue.initial_entry)]
-        platforms += [(s.platform_id, entry) for s in catalogue.sections for entry in s.section_entries]
-        return frozenset(
-            _PLATFORM_IDS[platform]
-            for platform, entry in platforms
-            if platform in _PLATFORM_IDS and entry.boot_indicator == _BOOTABLE
-        )
-
     def find(self, path: PurePosixPath) -> MediumFile | None:
         """The file at `path`, or None where there is no file of that name."""
         try:
             record = self._iso.get_record(**self._keyword(path))
         except PyCdlibException:
             return None
+        except _DAMAGE as error:
+            raise ProductFailure(f"{path} on the medium cannot be read: {error}") from error
         if record.is_dir():
             return None
         mode = uid = gid = None
@@ -104,6 +100,10 @@ class Medium:
             self._rootfs[path] = RootfsOnMedium(self.path, self.require(path).offset)
         return self._rootfs[path]
 
+    def live_rootfs(self) -> RootfsOnMedium:
+        """The rootfs that the medium boots into; raises `ProductFailure` where grub.cfg leads to none."""
+        return self.rootfs(squashfs_path(self.grub_cfg()[1].linux[1:]))
+
     def digest(self, path: PurePosixPath) -> str:
         """The SHA-256 of a file's content."""
         digest = hashlib.sha256()
@@ -125,11 +125,14 @@ class Medium:
         raise ProductFailure(f"no {' or '.join(map(str, GRUB_CFG_PATHS))} loads a kernel")
 
     def files(self) -> Iterator[PurePosixPath]:
-        """The paths of all files, directory by directory."""
+        """The paths of all files, directory by directory; raises `ProductFailure` when a directory is damaged."""
         keyword = self._keyword(PurePosixPath("/"))
-        for directory, _, names in self._iso.walk(**keyword):
-            for name in sorted(names):
-                yield PurePosixPath(directory, name)
+        try:
+            for directory, _, names in self._iso.walk(**keyword):
+                for name in sorted(names):
+                    yield PurePosixPath(directory, name)
+        except _DAMAGE as error:
+            raise ProductFailure(f"the directories of the medium cannot be read: {error}") from error
 
     def _blocks(self, path: PurePosixPath) -> Iterator[bytes]:
         self.require(path)
@@ -137,7 +140,7 @@ class Medium:
             with self._iso.open_file_from_iso(**self._keyword(path)) as file:
                 while block := file.read(_READ_BYTES):
                     yield block
-        except (PyCdlibException, OSError, struct.error) as error:
+        except _DAMAGE as error:
             raise ProductFailure(f"{path} on the medium cannot be read: {error}") from error
 
     def _keyword(self, path: PurePosixPath) -> dict[str, str]:
@@ -146,17 +149,71 @@ class Medium:
         return {"joliet_path" if self._iso.has_joliet() else "iso_path": str(path)}
 
 
+def squashfs_path(arguments: tuple[str, ...]) -> PurePosixPath:
+    """Where dracut looks for the squashfs on the medium, the kernel arguments considered."""
+    directory, name = _LIVE_DIRECTORY, _SQUASHFS_NAME
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        directory = value if key == "rd.live.dir" and value else directory
+        name = value if key == "rd.live.squashimg" and value else name
+    return PurePosixPath("/", directory, name)
+
+
 @contextmanager
 def open_medium(path: Path) -> Iterator[Medium]:
     """Opens an ISO for reading; raises `UserError` when the file is missing or is no ISO."""
     if not path.is_file():
         raise UserError("there is no such file", where=path, hint="name an ISO that mic build has written")
     iso = PyCdlib()
-    try:
-        iso.open(str(path))
-    except (PyCdlibException, struct.error, OSError) as error:
-        raise UserError(f"this is not an ISO 9660 image that can be read: {error}", where=path) from error
-    try:
-        yield Medium(path, iso)
-    finally:
-        iso.close()
+    with path.open("rb") as file:
+        try:
+            iso.open_fp(io.BufferedReader(_WithoutBootRecord(file), _READ_BYTES))
+        except _DAMAGE as error:
+            raise UserError(f"this is not an ISO 9660 image that can be read: {error}", where=path) from error
+        try:
+            yield Medium(path, iso)
+        finally:
+            iso.close()
+
+
+class _WithoutBootRecord(io.RawIOBase):
+    """An ISO whose boot catalogue pycdlib does not see.
+
+    pycdlib refuses a whole medium for a mistake in its catalogue, which `verify.audit.el_torito` is there to name.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self._hidden: list[int] = []
+        for number in range(1, _MOST_DESCRIPTORS):
+            offset = (_FIRST_DESCRIPTOR + number) * SECTOR_BYTES
+            file.seek(offset)
+            descriptor = file.read(SECTOR_BYTES)
+            if descriptor.startswith(_BOOT_RECORD):
+                self._hidden.append(offset + _BOOT_RECORD.index(_BOOT_SYSTEM))
+            if descriptor[:1] in (b"", b"\xff"):
+                break
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        position = self._file.tell()
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        for hidden in self._hidden:
+            begin = max(hidden - position, 0)
+            end = min(hidden + len(_BOOT_SYSTEM) - position, len(data))
+            if begin < end:
+                buffer[begin:end] = bytes(end - begin)
+        return len(data)

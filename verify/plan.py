@@ -60,6 +60,7 @@ class Plan:
     """What one run verifies. Every worker reads the configuration again by itself: secrets stay out of here.
 
     `only` names the cells that this run makes (all if empty), `number` which try of theirs it is, from 1.
+    `boot_anyway`: also boot under a firmware for which the audit says that the medium cannot boot.
     """
 
     medium: Path
@@ -74,6 +75,7 @@ class Plan:
     only: tuple[str, ...] = ()
     number: int = 1
     access: AccessChoice = AccessChoice.AUTO
+    boot_anyway: bool = False
 
     @property
     def cell_ids(self) -> tuple[str, ...]:
@@ -104,6 +106,11 @@ class Plan:
     def try_suffix(self) -> str:
         """What tells the files of a second try and later ones from the first's."""
         return "" if self.number == 1 else f"-try-{self.number}"
+
+    @property
+    def audit_file(self) -> Path:
+        """The audit of the medium, made before anything is booted (`verify.audit`)."""
+        return self.report_dir / "audit.json"
 
     def evidence_of(self, cell_id: str) -> Path:
         """The directory of a cell's logs and screenshots."""

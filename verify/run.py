@@ -20,13 +20,13 @@ from mic.errors import UserError
 from mic.programs import require
 from verify import judgement
 from verify.access.way import AccessChoice
+from verify.audit import Audit, audit_medium
 from verify.display import shown
 from verify.engine.events import EventReader
 from verify.expectations.derive import expectations_of
 from verify.machine import kept
 from verify.machine.firmware import Firmware
 from verify.machine.spec import Attachment
-from verify.medium import open_medium
 from verify.plan import MachineCell, Plan, machines_side_by_side
 from verify.report.baseline import NO_COMPARISON, Comparison
 from verify.report.boot_time import with_boot_times
@@ -37,7 +37,7 @@ from verify.report.summary import summary
 from verify.tries import cells_tried, doubted
 
 PAGE_NAME = "index.html"
-_REPORT_FILES = ("junit.xml", "report.json", PAGE_NAME, "events.jsonl", "pytest.log")
+_REPORT_FILES = ("junit.xml", "report.json", PAGE_NAME, "audit.json", "events.jsonl", "pytest.log")
 _PYTEST_ENVIRONMENT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
 
 
@@ -64,15 +64,16 @@ def verify(
     options: MachineOptions = MachineOptions(),
     retries: int = 0,
     comparison: Comparison = NO_COMPARISON,
+    boot_anyway: bool = False,
 ) -> int:
     """Verifies a medium against its configuration; returns the exit code.
 
     0: everything asked for is there; 1: the medium is wrong; 75: harness or host at fault, nothing is known.
     `keep` leaves the machine running afterwards.
     `keyword` is pytest's ``-k``; `processes` how many cells run side by side, by default what the host's
-    cores and memory allow; `retries` how often a cell that ended in a fault is run again. Raises `UserError` for
-    what the caller can mend: no such medium, no ISO, a configuration with mistakes, a keyword expression that is
-    none, boot times that cannot be compared with.
+    cores and memory allow; `retries` how often a cell that ended in a fault is run again. `boot_anyway`: boot even
+    where the audit says that the medium cannot. Raises `UserError` for what the caller can mend: no such medium, no
+    ISO, a configuration with mistakes, a keyword expression that is none, boot times that cannot be compared with.
     """
     cells = tuple(
         MachineCell(firmware, attachment, options.memory_mib, options.cpus, options.other_disks)
@@ -80,7 +81,13 @@ def verify(
         for attachment in dict.fromkeys(attachments)
     )
     plan = Plan(
-        medium.absolute(), config_file.absolute(), report_dir.absolute(), cells, keep=keep, access=options.access
+        medium.absolute(),
+        config_file.absolute(),
+        report_dir.absolute(),
+        cells,
+        keep=keep,
+        access=options.access,
+        boot_anyway=boot_anyway,
     )
     return run_plan(plan, keyword=keyword, processes=processes, retries=retries, comparison=comparison)
 
@@ -93,10 +100,10 @@ def run_plan(
     retries: int = 0,
     comparison: Comparison = NO_COMPARISON,
 ) -> int:
-    """Runs the cells of a plan and writes the report; returns the exit code, as `verify` does."""
-    _check_inputs(plan)
+    """Audits the medium, runs the cells of a plan and writes the report; returns the exit code, as `verify` does."""
+    audit = _check_inputs(plan)
     baseline = comparison.read()
-    _prepare(plan)
+    _prepare(plan, audit)
     processes = processes or machines_side_by_side(plan.machines)
     begun = time.time()
 
@@ -141,12 +148,10 @@ def write_report(report: Report, report_dir: Path) -> Path:
     return page
 
 
-def _check_inputs(plan: Plan) -> None:
-    """Everything that is the caller's to mend is found before anything is started."""
+def _check_inputs(plan: Plan) -> Audit:
+    """The audit; and everything that is the caller's to mend is found before anything is started."""
     require("qemu-system-x86_64", "unsquashfs")
     config = load_config(plan.config_file)
-    with open_medium(plan.medium) as medium:
-        expectations_of(config, medium.label, plan.firmwares)
     for disk in {disk for cell in plan.cells for disk in cell.other_disks}:
         if not disk.is_file():
             raise UserError("there is no such disk image", where=disk)
@@ -158,9 +163,12 @@ def _check_inputs(plan: Plan) -> None:
         evidence = plan.evidence_of(cell.id)
         if (pid := kept.running_in(evidence)) is not None:
             raise UserError("a machine of an earlier run is still up", where=evidence, hint=f"kill {pid} ends it")
+    audit = audit_medium(plan.medium)
+    expectations_of(config, audit, plan.firmwares, plan.extras, plan.patterns)
+    return audit
 
 
-def _prepare(plan: Plan) -> None:
+def _prepare(plan: Plan, audit: Audit) -> None:
     """An empty report directory, but for files that are no report's: those stay."""
     try:
         plan.report_dir.mkdir(parents=True, exist_ok=True)
@@ -170,6 +178,7 @@ def _prepare(plan: Plan) -> None:
             later_try.unlink()
         for cell_id in plan.cell_ids:
             shutil.rmtree(plan.evidence_of(cell_id), ignore_errors=True)
+        plan.audit_file.write_bytes(audit.to_json())
     except OSError as error:
         raise UserError(f"the report cannot be written: {error.strerror}", where=plan.report_dir) from error
 

@@ -50,6 +50,15 @@ def archive_starts(initrd: BinaryIO) -> Iterator[tuple[int, int]]:
         number += 1
 
 
+def read_archive(initrd: BinaryIO, start: int) -> tuple[tuple[CpioEntry, ...], int]:
+    """The entries of the one archive that begins `start` bytes into the file, and the offset of its end.
+
+    Raises `NotCpio` (or another `ValueError`, where a header's numbers are none) for what is no archive.
+    """
+    *entries, trailer = _entries_of_one(initrd, start, 0, with_trailer=True)
+    return tuple(entries), trailer.offset
+
+
 def _entries_of_one(initrd: BinaryIO, start: int, number: int, *, with_trailer: bool = False) -> Iterator[CpioEntry]:
     position = start
     while True:

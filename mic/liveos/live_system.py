@@ -72,6 +72,11 @@ def os_title(tree: Tree) -> str:
     return f"{found[2]} (live)" if found else "Linux (live)"
 
 
+def has_machine_id(tree: Tree) -> bool:
+    """Whether the image brings a machine-id of its own; empty and "uninitialized" mean none (machine-id(5))."""
+    return tree.read_text("/etc/machine-id").strip() not in ("", "uninitialized")
+
+
 def make_live_system(rootfs: Rootfs, found: Survey, workspace: Path, progress: Progress) -> LiveSystem:
     """Writes squashfs and initrd side by side; both only read the rootfs."""
     kernel = workspace / "vmlinuz"

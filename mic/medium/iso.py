@@ -40,8 +40,8 @@ def volume_label_for(*files: Path, text: str) -> str:
 
 
 def write_iso(content: MediumContent, partial: Path) -> None:
-    """Writes the ISO to `partial` and to the disk below it; raises `ProgramFailed`."""
-    require("xorriso")
+    """Writes the ISO, its checksum in it, to `partial` and to the disk below it; raises `ProgramFailed`."""
+    require("xorriso", "implantisomd5")
     grafts = [f"{_escaped(str(path))}={_escaped(str(source))}" for path, source in content.files.items()]
     run(
             "xorriso", "-as", "mkisofs",
@@ -56,6 +56,8 @@ def write_iso(content: MediumContent, partial: Path) -> None:
             "-e", "--interval:appended_partition_2:all::", "-no-emul-boot",
             "-graft-points", *grafts,
         )  # fmt: skip
+    # What checkisomd5, and dracut for rd.live.check, read: an MD5 of the volume in its own descriptor.
+    run("implantisomd5", "--force", partial)
     descriptor = os.open(partial, os.O_RDONLY)
     try:
         os.fsync(descriptor)

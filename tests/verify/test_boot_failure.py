@@ -21,7 +21,7 @@ from verify.verdict import Verdict
 def test_boot_failure_is_one_failure_and_hides_behind_no_keyword(tmp_path: Path, write_config: WriteConfig) -> None:
     iso = SmallMedium(firmwares=("uefi",)).write(tmp_path)
     cell = MachineCell(Firmware.BIOS, memory_mib=256)
-    plan = Plan(iso, write_config(EXAMPLE_1), tmp_path / "report", (cell,))
+    plan = Plan(iso, write_config(EXAMPLE_1), tmp_path / "report", (cell,), boot_anyway=True)
 
     # A keyword that leaves the boot out: what it selects cannot be looked at, and that must not be a pass.
     assert run_plan(plan, keyword="root-overlay or user.test.exists and not medium") == 1

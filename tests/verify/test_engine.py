@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,10 +12,12 @@ import pytest
 
 from mic.errors import UserError
 from tests.verify.conftest import EXAMPLE_1, WriteConfig
-from tests.verify.small_medium import SmallMedium
+from tests.verify.small_medium import LABEL, SmallMedium
+from verify.audit import Audit, audit_medium
 from verify.engine.events import EventReader
+from verify.machine.firmware import Firmware
 from verify.masking import MASK
-from verify.plan import Plan
+from verify.plan import MachineCell, Plan
 from verify.report.baseline import Comparison
 from verify.report.model import Report, cell_reports
 from verify.run import run_plan
@@ -76,7 +79,11 @@ def test_no_secret_is_in_any_file_of_the_report(plan: Plan) -> None:
 def test_keyword_selects_checks(plan: Plan) -> None:
     assert run_plan(plan, keyword="fstab or squashfs") == 0
     report = report_of(plan)
-    assert {outcome.id for outcome in report.cells[0].outcomes} == {"live.no-fstab", "live.squashfs"}
+    assert {outcome.id for outcome in report.cells[0].outcomes} == {
+        "live.no-fstab",
+        "live.squashfs",
+        "live.squashfs-complete",
+    }
     assert report.keyword == "fstab or squashfs"
 
 
@@ -157,6 +164,7 @@ class _Saboteur:
 
 def test_what_nobody_foresaw_is_a_harness_fault_with_its_traceback(plan: Plan) -> None:
     plan.report_dir.mkdir()
+    plan.audit_file.write_bytes(audit_medium(plan.medium).to_json())
     arguments = ["-c", os.devnull, "--rootdir", str(plan.report_dir), "-p", "no:cacheprovider"]
     pytest.main([*arguments, "-p", "verify.engine.plugin", str(plan.write())], plugins=[_Saboteur()])
     (cell,) = cell_reports(plan, EventReader(plan.events_file).new(), None)
@@ -167,3 +175,45 @@ def test_what_nobody_foresaw_is_a_harness_fault_with_its_traceback(plan: Plan) -
     assert faults["live.no-fstab"].reason == f"ZeroDivisionError: {MASK} was here"
     assert "raise ZeroDivisionError" in faults["live.no-fstab"].traceback
     assert faults["harness.ending"].requirement == "The harness ends the machine"
+
+
+def test_machine_that_the_audit_says_cannot_boot_is_not_started(tmp_path: Path, plan: Plan) -> None:
+    (tmp_path / "bad").mkdir()
+    medium = SmallMedium(root="root=live:LABEL=OTHER").write(tmp_path / "bad")
+    cell = MachineCell(Firmware.BIOS)
+    assert run_plan(replace(plan, medium=medium, cells=(cell,))) == 1
+    on_medium, machine = report_of(plan).cells
+    assert "live.volume-label" in {o.id for o in on_medium.outcomes if o.verdict is Verdict.PRODUCT_FAILURE}
+    assert machine.machine is not None
+    assert machine.machine.command_line == ()
+    assert {outcome.verdict for outcome in machine.outcomes} == {None}
+    (boot,) = [outcome for outcome in machine.outcomes if outcome.id == "live.boot"]
+    assert boot.reason.startswith("not booted: the audit found ")
+    assert "OTHER" in boot.reason
+
+
+def test_machine_that_is_not_booted_fails_by_itself_where_the_mediums_cell_is_run_elsewhere(
+    tmp_path: Path, plan: Plan
+) -> None:
+    (tmp_path / "bad").mkdir()
+    medium = SmallMedium(firmwares=("uefi",)).write(tmp_path / "bad")
+    cell = MachineCell(Firmware.BIOS)
+    assert run_plan(replace(plan, medium=medium, cells=(cell,), only=(cell.id,))) == 1
+    (machine,) = report_of(plan).cells
+    assert [o.id for o in machine.outcomes if o.verdict is Verdict.PRODUCT_FAILURE] == ["live.boot"]
+
+
+def test_keyword_does_not_hide_why_a_machine_is_not_booted(tmp_path: Path, plan: Plan) -> None:
+    (tmp_path / "bad").mkdir()
+    medium = SmallMedium(firmwares=("uefi",)).write(tmp_path / "bad")
+    bad = replace(plan, medium=medium, cells=(MachineCell(Firmware.BIOS),))
+    assert run_plan(bad, keyword="root-overlay") == 1
+    on_medium, _ = report_of(plan).cells
+    assert [outcome.id for outcome in on_medium.outcomes] == ["live.boot-catalogue-bios"]
+
+
+def test_audit_is_in_the_report(plan: Plan) -> None:
+    run_plan(plan)
+    audit = Audit.read(plan.audit_file)
+    assert audit.volume_label == LABEL
+    assert audit.findings == ()

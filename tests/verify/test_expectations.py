@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from mic.config import Config
 from mic.kernel_arguments import KernelArguments
 from tests.verify.conftest import EXAMPLE_1, EXAMPLE_2, META_DATA, USER_DATA
+from verify.audit import CLOUD_ASPECTS, Aspect, Audit
+from verify.audit.facts import BootFacts, LiveSystemFacts
 from verify.checks.catalogue import in_machine, on_medium
+from verify.expectations.audited import AuditedAspect
 from verify.expectations.cloud_init import AddressRendered, DatasourceIsNoCloud, InstanceIdIs, UserDataIs
 from verify.expectations.derive import expectations_of
 from verify.expectations.expectation import Expectation, Place, Subject
@@ -19,14 +22,7 @@ from verify.expectations.extras import CommandShows, Extra
 from verify.expectations.files import FileInRootfs, FileOnMedium
 from verify.expectations.host_name import HostNameIs, HostsLineNames
 from verify.expectations.kernel_line import ArgumentsAtTheEnd, RootArgument
-from verify.expectations.live import (
-    BootCatalogueEntry,
-    Boots,
-    MediumMounted,
-    NoDiskWritten,
-    OneVolumeLabel,
-    OtherDisksUntouched,
-)
+from verify.expectations.live import Boots, MediumMounted, NoDiskWritten, OtherDisksUntouched
 from verify.expectations.users import (
     KeysAuthorized,
     NoPasswordSet,
@@ -45,12 +41,13 @@ from verify.machine.firmware import Firmware
 
 Configured = Callable[..., Config]
 LABEL = "MIC_TEST"
+AUDIT = Audit(Path("x.iso"), 0, LABEL, BootFacts(), LiveSystemFacts(), (), (), (), 0.0)
 FIRMWARES = (Firmware.UEFI, Firmware.BIOS)
 HASH = "$6$saltsalt$" + "h" * 86
 
 
 def derived(config: Config) -> tuple[Expectation, ...]:
-    return expectations_of(config, LABEL, FIRMWARES)
+    return expectations_of(config, AUDIT, FIRMWARES)
 
 
 def subjects(config: Config, place: Place) -> list[Subject]:
@@ -142,9 +139,8 @@ def test_no_secret_is_in_the_text_of_an_expectation(configured: Configured) -> N
 def test_live_promises_are_expected_of_an_empty_configuration(configured: Configured) -> None:
     config = configured("{}\n")
     medium, machine = subjects(config, Place.MEDIUM), subjects(config, Place.MACHINE)
-    assert BootCatalogueEntry(Firmware.BIOS) in medium
-    assert BootCatalogueEntry(Firmware.UEFI) in medium
-    assert OneVolumeLabel(LABEL) in medium
+    aspects = {subject.aspect for subject in medium if isinstance(subject, AuditedAspect)}
+    assert aspects == set(Aspect) - {Aspect.CHECKSUM} - CLOUD_ASPECTS
     assert machine[0] == Boots()
     assert MediumMounted(LABEL) in machine
     assert RootArgument(LABEL, KernelArguments()) in machine
@@ -167,7 +163,7 @@ def test_every_expectation_has_a_check_and_an_id_of_its_own(configured: Configur
         "  Hostname: h\n  AdditionalFiles:\n    cloud-init-data/user-data: /a::b\n"
     )
     extra = Extra("one", "One", CommandShows("true"))
-    expectations = expectations_of(config, LABEL, FIRMWARES, [extra])
+    expectations = expectations_of(config, AUDIT, FIRMWARES, [extra])
     ids = [(e.place, e.id) for e in expectations]
     assert len(set(ids)) == len(ids)
     for expectation in expectations:

@@ -22,7 +22,6 @@ from verify.checks.live_in_machine import (
     judge_writes,
     mounts,
 )
-from verify.checks.on_medium import judge_labels
 from verify.checks.users_in_machine import judge_keys, judge_right_password, judge_wrong_password
 from verify.console.login import LoginResult
 from verify.expectations.extras import CommandShows
@@ -85,7 +84,6 @@ ROOT = ("a", "root=live:LABEL=L", "b")
         lambda: judge_keys(KEYS, 0, "\n".join(("test 700", "test 600", "other", *KEYS.keys))),
         lambda: judge_writes(()),
         lambda: judge_writes((DiskWrites(Path("/d"), 0, 0),)),
-        lambda: judge_labels("L", {"search": {"L"}, "root=live:LABEL=": {"L"}}),
         lambda: judge_answer(CommandShows("x", prints="a\n"), Answer("x", 0, "a", "")),
         lambda: judge_answer(CommandShows("x", exit_code=3, contains="a"), Answer("x", 3, "cab", "")),
     ],
@@ -164,10 +162,6 @@ def test_what_was_asked_for_passes(judgement: Judgement) -> None:
         (lambda: judge_keys(KEYS, 0, "\n".join(("test 700", "root 600", *KEYS.keys))), "owner root"),
         (lambda: judge_keys(KEYS, 0, "\n".join(("test 755", "test 600", *KEYS.keys))), "mode 755"),
         (lambda: judge_writes((DiskWrites(Path("/d"), 1, 512),)), "512 bytes to /d"),
-        (lambda: judge_labels("L", {"search": {"M"}, "root=live:LABEL=": {"L"}}), "search has M"),
-        (lambda: judge_labels("L", {"search": {"L"}, "root=live:LABEL=": {"M"}}), "LABEL= has M"),
-        (lambda: judge_labels("L", {"search": {"L"}, "root=live:LABEL=": set()}), "no root=live"),
-        (lambda: judge_labels("", {"root=live:LABEL=": {""}}), "no volume label"),
         (lambda: judge_answer(CommandShows("x"), Answer("x", 1, "", "why")), "exit code 1, expected 0: why"),
         (lambda: judge_answer(CommandShows("x", prints="a"), Answer("x", 0, "ab", "")), "printed 'ab'"),
         (lambda: judge_answer(CommandShows("x", contains="a"), Answer("x", 0, "b", "")), "lacks 'a'"),

@@ -15,6 +15,8 @@ from tests.verify.conftest import EXAMPLE_1, WriteConfig
 from tests.verify.local_machine import LocalMachine
 from tests.verify.small_medium import SmallMedium
 from tests.verify_machine.boot_sector import BootSector
+from verify.audit import Audit
+from verify.audit.facts import BootFacts, LiveSystemFacts
 from verify.checks.catalogue import in_machine
 from verify.checks.live_in_machine import judge_kernel, judge_writes
 from verify.checks.whole_machine import upper_layer_in_memory
@@ -201,9 +203,12 @@ def test_a_required_pattern_that_never_showed_is_a_product_failure(tmp_path: Pat
         in_machine.make(ShowsPattern("soft-lockup"), machine.guest)
 
 
+AUDIT = Audit(Path("x.iso"), 0, "L", BootFacts(), LiveSystemFacts(), (), (), (), 0.0)
+
+
 def ids(write_config: WriteConfig, rules: PatternRules) -> list[str]:
     config = load_config(write_config(EXAMPLE_1))
-    expectations = expectations_of(config, "L", (Firmware.BIOS,), patterns=rules)
+    expectations = expectations_of(config, AUDIT, (Firmware.BIOS,), patterns=rules)
     return [e.id for e in expectations if e.place is Place.MACHINE]
 
 
@@ -312,7 +317,7 @@ def test_a_machine_of_a_failed_run_is_kept_told_of_and_in_the_way_of_the_next_ru
 ) -> None:
     cell = MachineCell(Firmware.BIOS, memory_mib=64)
     medium = SmallMedium(firmwares=("uefi",)).write(tmp_path)
-    plan = Plan(medium, write_config(EXAMPLE_1), tmp_path / "report", (cell,), keep=True)
+    plan = Plan(medium, write_config(EXAMPLE_1), tmp_path / "report", (cell,), keep=True, boot_anyway=True)
     assert run_plan(plan, keyword="live.boot and not medium") == 1
     pid = running_in(plan.evidence_of(cell.id))
     assert pid is not None

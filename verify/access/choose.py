@@ -12,11 +12,8 @@ from verify.access.grub_entry import GrubEntry, place_of_linux_line
 from verify.access.system_credential import FIRST_SYSTEMD, system_credential
 from verify.access.user_password import UserPassword
 from verify.access.way import AccessChoice, Means, WayIn
-from verify.checks.on_medium import Reader
 from verify.expectations.credentials import Credential
-from verify.masking import Mask
 from verify.medium import Medium, open_medium
-from verify.outcome import Notebook
 from verify.squashfs import RootfsOnMedium
 from verify.verdict import ProductFailure
 
@@ -64,7 +61,7 @@ def look_into(medium: Path) -> tuple[GuestSystem, int | None]:
         with open_medium(medium) as opened:
             linux_line = linux_line_of(opened)
             try:
-                return guest_system(Reader(opened, Notebook(Mask())).rootfs()), linux_line
+                return guest_system(opened.live_rootfs()), linux_line
             except ProductFailure:
                 return GuestSystem(), linux_line
     except UserError:

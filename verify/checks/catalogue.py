@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from verify.checks import (
+    audit_in_machine,
     cloud_init_in_machine,
     content_in_machine,
     extras_in_machine,
@@ -16,6 +17,7 @@ from verify.checks.guest import in_machine
 from verify.checks.on_medium import on_medium
 
 MODULES = (
+    audit_in_machine,
     cloud_init_in_machine,
     content_in_machine,
     extras_in_machine,

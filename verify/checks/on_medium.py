@@ -8,19 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
+from verify.audit import CLOUD_ASPECTS, Aspect, Audit
 from verify.checks import accounts, content
 from verify.checks.registry import CheckRegistry
 from verify.crypt import crypt
+from verify.expectations.audited import AuditedAspect
 from verify.expectations.files import FileDigest, FileInRootfs, FileOnMedium
 from verify.expectations.host_name import HostNameIs, HostsLineNames
 from verify.expectations.kernel_line import ArgumentsAtTheEnd, RootArgument
-from verify.expectations.live import (
-    BootCatalogueEntry,
-    BootFiles,
-    NoFstab,
-    OneVolumeLabel,
-    ReadableSquashfs,
-)
 from verify.expectations.users import (
     NoPasswordSet,
     PasswordExpires,
@@ -34,19 +29,17 @@ from verify.expectations.users import (
 )
 from verify.grub_cfg import GrubCfg
 from verify.medium import Medium
-from verify.outcome import Notebook
+from verify.outcome import Notebook, NotReached
 from verify.squashfs import RootfsOnMedium
-from verify.verdict import ProductFailure
-
-# dmsquash-live's defaults of rd.live.dir and rd.live.squashimg (dracut.cmdline(7)).
-_LIVE_DIRECTORY, _SQUASHFS_NAME = "LiveOS", "squashfs.img"
+from verify.verdict import HarnessFault, ProductFailure
 
 
 @dataclass
 class Reader:
-    """An open medium together with the notebook of the check at work."""
+    """An open medium, its audit, and the notebook of the check at work."""
 
     medium: Medium
+    audit: Audit
     notebook: Notebook
 
     @cached_property
@@ -56,20 +49,9 @@ class Reader:
         self.notebook.note(f"linux line of {path}", " ".join(cfg.linux))
         return cfg
 
-    @cached_property
-    def squashfs_path(self) -> PurePosixPath:
-        """Where dracut looks for the squashfs, the arguments considered."""
-        arguments = self.medium.grub_cfg()[1].linux[1:]
-        directory, name = _LIVE_DIRECTORY, _SQUASHFS_NAME
-        for argument in arguments:
-            key, _, value = argument.partition("=")
-            directory = value if key == "rd.live.dir" and value else directory
-            name = value if key == "rd.live.squashimg" and value else name
-        return PurePosixPath("/", directory, name)
-
     def rootfs(self) -> RootfsOnMedium:
         """The rootfs; raises `ProductFailure` where the medium has no squashfs."""
-        return self.medium.rootfs(self.squashfs_path)
+        return self.medium.live_rootfs()
 
     def text(self, path: str) -> str:
         """A text file of the rootfs; noted by its name alone, because it may hold secrets."""
@@ -81,70 +63,30 @@ class Reader:
 on_medium: CheckRegistry[Reader] = CheckRegistry()
 
 
-@on_medium.of(BootCatalogueEntry)
-def boot_catalogue_entry(subject: BootCatalogueEntry, reader: Reader) -> str:
-    firmwares = ", ".join(sorted(firmware.value for firmware in reader.medium.boot_firmwares))
-    reader.notebook.note("bootable entries of the El Torito catalogue", firmwares)
-    if subject.firmware not in reader.medium.boot_firmwares:
-        raise ProductFailure(f"no bootable entry for {subject.firmware.value}: {firmwares or 'none at all'}")
-    return firmwares
+@on_medium.of(AuditedAspect)
+def audited_aspect(subject: AuditedAspect, reader: Reader) -> str:
+    return judge_aspect(reader.audit, subject.aspect)
 
 
-@on_medium.of(OneVolumeLabel)
-def one_volume_label(subject: OneVolumeLabel, reader: Reader) -> str:
-    found = {"the volume label": {subject.label}}
-    for path in reader.medium.files():
-        if path.name.lower() == "grub.cfg":
-            labels = GrubCfg.parse(reader.medium.read(path).decode(errors="replace")).searched_labels
-            found[f"search in {path}"] = set(labels)
-    roots = [word for word in reader.grub_cfg.linux if word.startswith(content.ROOT_ARGUMENT)]
-    found["root=live:LABEL="] = {root.removeprefix(content.ROOT_ARGUMENT) for root in roots}
-    return judge_labels(subject.label, found)
+def judge_aspect(audit: Audit, aspect: Aspect) -> str:
+    """What the audit saw; raises `ProductFailure` for what it found.
 
-
-def judge_labels(label: str, found: dict[str, set[str]]) -> str:
-    """Raises `ProductFailure` for each other label and the places that name it, or when root= names none."""
-    places: dict[str, list[str]] = {}
-    for place, labels in found.items():
-        for other in labels - {label}:
-            places.setdefault(other, []).append(place)
-    wrong = [f"{' and '.join(named)} has {other}" for other, named in places.items()]
-    if not found["root=live:LABEL="]:
-        wrong.append("the linux line has no root=live:LABEL=")
-    if not label:
-        wrong.append("the medium has no volume label")
-    if wrong:
-        raise ProductFailure(f"the volume label is {label!r}, but {'; '.join(wrong)}")
-    return label
-
-
-@on_medium.of(BootFiles)
-def boot_files(subject: BootFiles, reader: Reader) -> str:
-    cfg = reader.grub_cfg
-    if not cfg.initrds:
-        raise ProductFailure("grub.cfg names no initrd")
-    found = [reader.medium.require(PurePosixPath("/", path)) for path in (cfg.linux[0], *cfg.initrds)]
-    empty = [str(file.path) for file in found if file.size == 0]
-    if empty:
-        raise ProductFailure(f"empty: {', '.join(empty)}")
-    return ", ".join(f"{file.path} ({file.size} bytes)" for file in found)
-
-
-@on_medium.of(ReadableSquashfs)
-def readable_squashfs(subject: ReadableSquashfs, reader: Reader) -> str:
-    file = reader.medium.require(reader.squashfs_path)
-    if file.offset + file.size > reader.medium.path.stat().st_size:
-        raise ProductFailure(f"{file.path} reaches beyond the end of the medium")
-    entries = len(reader.rootfs().entries)
-    reader.notebook.note(f"list {file.path}", f"{entries} entries")
-    return f"{file.path}, {file.size} bytes, {entries} entries"
-
-
-@on_medium.of(NoFstab)
-def no_fstab(subject: NoFstab, reader: Reader) -> str:
-    if PurePosixPath("/etc/fstab") in reader.rootfs().entries:
-        raise ProductFailure("the rootfs has /etc/fstab")
-    return "absent"
+    What it could not judge is not reached where another aspect, which fails itself, is the cause, else a
+    `HarnessFault`; and so is an aspect it says nothing about.
+    """
+    if findings := audit.findings_on(aspect):
+        raise ProductFailure("; ".join(finding.text for finding in findings))
+    for unjudged in audit.unjudged:
+        if unjudged.aspect is aspect and unjudged.because is not None and audit.findings_on(unjudged.because):
+            raise NotReached(f"{unjudged.because}: {unjudged.reason}")
+        if unjudged.aspect is aspect:
+            raise HarnessFault(f"the audit could not look at this: {unjudged.reason}")
+    seen = [seen.text for seen in audit.seen if seen.aspect is aspect]
+    if not seen and aspect in CLOUD_ASPECTS:
+        raise ProductFailure("the medium's kernel arguments lead to no such file of cloud-init")
+    if not seen:
+        raise HarnessFault("the audit says nothing of this")
+    return "; ".join(seen)
 
 
 @on_medium.of(ArgumentsAtTheEnd)

@@ -39,6 +39,9 @@ def verify(
     ] = None,
     keyword: Annotated[str | None, typer.Option("-k", help="Only checks whose name matches, as for pytest.")] = None,
     access: Annotated[Access, typer.Option(help="How the harness gets its shell in the machine.")] = Access.AUTO,
+    boot_anyway: Annotated[
+        bool, typer.Option("--boot-anyway", help="Boot even where the audit says that the medium cannot.")
+    ] = False,
     processes: Annotated[int | None, typer.Option("-n", help="How many machines run side by side.")] = None,
     baseline: Annotated[
         Path | None, typer.Option(help="Boot times of earlier runs, to compare with.", show_default=False)
@@ -81,5 +84,6 @@ def verify(
         retries=retries,
         options=options,
         comparison=comparison,
+        boot_anyway=boot_anyway,
     )
     sys.exit(code)

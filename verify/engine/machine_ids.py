@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mic.errors import UserError
-from verify.checks.on_medium import Reader
-from verify.masking import Mask
 from verify.medium import open_medium
-from verify.outcome import Notebook
 from verify.plan import MachineCell, Plan
 from verify.verdict import ProductFailure
 
@@ -38,6 +35,6 @@ def _baked_in(plan: Plan) -> str:
     """The machine-id in the medium's squashfs, as it stands there; empty where there is none to be read."""
     try:
         with open_medium(plan.medium) as medium:
-            return Reader(medium, Notebook(Mask())).rootfs().read_text("/etc/machine-id").strip()
+            return medium.live_rootfs().read_text("/etc/machine-id").strip()
     except (ProductFailure, UserError):  # that the medium cannot be read is told by the checks that look at it
         return ""

@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 
 from mic.config import Config, load_config
+from verify.audit import Audit
 from verify.checks.catalogue import in_machine, on_medium
 from verify.checks.guest import Guest
 from verify.checks.on_medium import Reader
 from verify.engine.events import CheckBegun, CheckEnded, Selected, tell
 from verify.engine.journal import keep_journal
 from verify.engine.session import MachineSession
+from verify.expectations.audited import AuditedAspect
 from verify.expectations.cloud_seed import seed_of
 from verify.expectations.credentials import Credential, credentials_of
 from verify.expectations.derive import expectations_of
@@ -32,7 +34,7 @@ from verify.masking import Mask, mask_for
 from verify.medium import Medium, open_medium
 from verify.outcome import Notebook, NotReached, Outcome
 from verify.plan import MEDIUM_CELL_ID, PLAN_NAME, MachineCell, Plan
-from verify.verdict import Verdict, VerifyError
+from verify.verdict import ProductFailure, Verdict, VerifyError
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -49,9 +51,8 @@ class PlanFile(pytest.File):
     def collect(self) -> Iterator[pytest.Collector]:
         plan = Plan.read(self.path)
         config = load_config(plan.config_file)
-        with open_medium(plan.medium) as medium:
-            label = medium.label
-        expectations = expectations_of(config, label, plan.firmwares, plan.extras, plan.patterns)
+        audit = Audit.read(plan.audit_file)
+        expectations = expectations_of(config, audit, plan.firmwares, plan.extras, plan.patterns)
         if MEDIUM_CELL_ID in plan.cell_ids:
             yield MediumNode.from_parent(
                 self,
@@ -59,6 +60,7 @@ class PlanFile(pytest.File):
                 plan=plan,
                 wanted=config,
                 expectations=[e for e in expectations if e.place is Place.MEDIUM],
+                audit=audit,
             )
         for cell in plan.machines:
             yield MachineNode.from_parent(
@@ -67,6 +69,7 @@ class PlanFile(pytest.File):
                 plan=plan,
                 wanted=config,
                 expectations=[e for e in expectations if e.place is Place.MACHINE],
+                audit=audit,
                 cell=cell,
             )
 
@@ -94,15 +97,16 @@ class CellNode(pytest.Collector):
 class MediumNode(CellNode):
     """The medium as it lies there: no machine."""
 
-    def __init__(self, **keywords: Any) -> None:
+    def __init__(self, *, audit: Audit, **keywords: Any) -> None:
         super().__init__(**keywords)
+        self._audit = audit
         self._stack = ExitStack()
         self._medium: Medium | None = None
 
     def make(self, expectation: Expectation, notebook: Notebook) -> str:
         if self._medium is None:
             self._medium = self._stack.enter_context(open_medium(self.plan.medium))
-        return on_medium.make(expectation.subject, Reader(self._medium, notebook))
+        return on_medium.make(expectation.subject, Reader(self._medium, self._audit, notebook))
 
     def teardown(self) -> None:
         self._medium = None
@@ -112,11 +116,20 @@ class MediumNode(CellNode):
 class MachineNode(CellNode):
     """One machine, booted by the first item that runs and ended after the last."""
 
-    def __init__(self, *, cell: MachineCell, **keywords: Any) -> None:
+    def __init__(self, *, audit: Audit, cell: MachineCell, **keywords: Any) -> None:
         super().__init__(**keywords)
+        # A scenario that wants to see the boot fail is about just that.
+        boots_anyway = self.plan.boot_anyway or self.plan.patterns.ends_boot is not None
+        self.cannot_boot = () if boots_anyway else audit.fatal_for(cell.firmware)
         self._session = MachineSession(self.plan, cell, self.credentials)
 
     def make(self, expectation: Expectation, notebook: Notebook) -> str:
+        if self.cannot_boot:
+            reason = f"not booted: the audit found {'; '.join(finding.text for finding in self.cannot_boot)}"
+            # Where the medium's own cell is another process's, nothing else here would fail.
+            if isinstance(expectation.subject, Boots) and MEDIUM_CELL_ID not in self.plan.cell_ids:
+                raise ProductFailure(reason)
+            raise NotReached(reason)
         with self._session.recorder.check(expectation.id):
             return in_machine.make(expectation.subject, Guest(self._session, notebook))
 
@@ -156,13 +169,26 @@ class CheckItem(pytest.Item):
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Whatever ``-k`` leaves out, a machine's boot stays in: a check that needs it must not hide its failure."""
+    """Whatever ``-k`` leaves out, a machine's boot stays in: a check that needs it must not hide its failure.
+
+    And so does what the audit found that keeps a machine from being booted at all.
+    """
+    reasons = [item for item in items if isinstance(item, CheckItem) and _keeps_from_booting(item, items)]
     boots = [item for item in items if isinstance(item, CheckItem) and isinstance(item.expectation.subject, Boots)]
     yield
     for boot in boots:
         places = [index for index, item in enumerate(items) if item.parent is boot.parent]
         if places and boot not in items:
             items.insert(places[0], boot)
+    if any(isinstance(item.parent, MachineNode) for item in items):
+        items[:0] = [reason for reason in reasons if reason not in items]
+
+
+def _keeps_from_booting(item: CheckItem, items: list[pytest.Item]) -> bool:
+    subject = item.expectation.subject
+    machines = {other.parent for other in items if isinstance(other.parent, MachineNode)}
+    fatal = {finding.aspect for machine in machines for finding in machine.cannot_boot}
+    return isinstance(subject, AuditedAspect) and subject.aspect in fatal
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mic.config import Config
+from verify.audit.model import Audit
+from verify.expectations.audited import expected_agreement, expected_of_audit
 from verify.expectations.cloud_init import expected_cloud_users, expected_of_cloud_init, taken_over
 from verify.expectations.cloud_seed import seed_of
 from verify.expectations.expectation import Expectation, Place
@@ -17,7 +19,6 @@ from verify.expectations.live import (
     first_in_every_machine,
     in_every_machine,
     last_in_every_machine,
-    on_every_medium,
     required_patterns,
 )
 from verify.expectations.users import PasswordLogsIn, WrongPasswordRefused, expected_users
@@ -27,22 +28,23 @@ from verify.machine.patterns import NO_RULES, PatternRules
 
 def expectations_of(
     config: Config,
-    label: str,
+    audit: Audit,
     firmwares: Sequence[Firmware],
     extras: Sequence[Extra] = (),
     patterns: PatternRules = NO_RULES,
 ) -> tuple[Expectation, ...]:
-    """All expectations; `label` is the medium's volume label, `firmwares` those it is to boot under, `extras`
-    what a scenario adds, `patterns` what it lets the console show or wants to see there. After a fatal pattern
-    that is required the machine is no more: nothing else in it is expected.
+    """All expectations; `audit` is the medium's, `firmwares` those it is to boot under, `extras` what a scenario
+    adds, `patterns` what it lets the console show or wants to see there. After a fatal pattern that is required
+    the machine is no more: nothing else in it is expected.
 
     Logins on the console come last within the machine: each ends the harness's own session there.
     Raises `UserError` when a source file of the configuration cannot be read.
     """
-    seed = seed_of(config)
+    seed, label = seed_of(config), audit.volume_label
     found = [
-        *on_every_medium(label, firmwares),
+        *expected_of_audit(audit, firmwares, seed),
         *in_every_machine(label, patterns.tolerated_names),
+        expected_agreement(audit),
         *expected_arguments(config.kernel_arguments, label),
         *expected_host_name(config.system_config.hostname, seed),
         *expected_files(config),

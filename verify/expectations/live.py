@@ -6,36 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from verify.expectations.expectation import Expectation, Place, Subject, named
-from verify.machine.firmware import Firmware
 from verify.machine.patterns import pattern_named
 
 SOURCE = "every live medium"
 FSTAB_SOURCE = "ISO support: /etc/fstab is dropped from the rootfs"
 BOOT_SOURCE = "ISO support: the ISO boots into the rootfs of the input image"
-
-
-@dataclass(frozen=True)
-class BootCatalogueEntry(Subject):
-    """The El Torito boot catalogue has an entry for this firmware."""
-
-    firmware: Firmware
-
-
-@dataclass(frozen=True)
-class OneVolumeLabel(Subject):
-    """The volume label is what GRUB searches for and what ``root=live:LABEL=`` names."""
-
-    label: str
-
-
-@dataclass(frozen=True)
-class BootFiles(Subject):
-    """The kernel and the initrd that grub.cfg names are there."""
-
-
-@dataclass(frozen=True)
-class ReadableSquashfs(Subject):
-    """The squashfs is where dracut looks for it, and whole enough to be listed."""
 
 
 @dataclass(frozen=True)
@@ -105,23 +80,6 @@ class ShowsPattern(Subject):
     """The console shows the bad pattern of this name (`verify.machine.patterns`)."""
 
     name: str
-
-
-def on_every_medium(label: str, firmwares: Sequence[Firmware]) -> Iterator[Expectation]:
-    """What can be seen without booting; `label` is the volume label that the medium carries."""
-
-    def on_medium(name: str, requirement: str, source: str, subject: Subject) -> Expectation:
-        return Expectation(named("live", name), requirement, source, Place.MEDIUM, subject)
-
-    for firmware in firmwares:
-        requirement = f"The boot catalogue has an entry for {firmware.value.upper()} firmware"
-        subject = BootCatalogueEntry(firmware)
-        yield on_medium(f"boot-catalogue-{firmware.value}", requirement, BOOT_SOURCE, subject)
-    requirement = "One volume label: the medium's own, GRUB's search and root=live:LABEL="
-    yield on_medium("volume-label", requirement, SOURCE, OneVolumeLabel(label))
-    yield on_medium("boot-files", "grub.cfg names a kernel and an initrd that exist", SOURCE, BootFiles())
-    yield on_medium("squashfs", "The rootfs is a readable squashfs", SOURCE, ReadableSquashfs())
-    yield on_medium("no-fstab", "The rootfs has no /etc/fstab", FSTAB_SOURCE, NoFstab())
 
 
 def first_in_every_machine() -> Iterator[Expectation]:

@@ -1,0 +1,117 @@
+"""The main line of an audit: from what firmware sees to what the booted system would."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path, PurePosixPath
+
+from verify.audit.boot_configuration import audit_live_arguments, audit_volume_label, read_grub_cfgs
+from verify.audit.checksum import audit_checksum
+from verify.audit.cloud_init import audit_cloud_init
+from verify.audit.efi_image import audit_efi_image
+from verify.audit.el_torito import audit_boot_catalogue, audit_boot_info_table
+from verify.audit.facts import BootFacts, GrubCfgFacts, LiveSystemFacts
+from verify.audit.kernel import (
+    BootFiles,
+    audit_boot_files,
+    audit_initrd_drivers,
+    audit_initrd_modules,
+    audit_kernel_matches,
+    module_names,
+    versions,
+)
+from verify.audit.ledger import Ledger
+from verify.audit.model import Aspect, Audit
+from verify.audit.partition_tables import audit_partition_tables
+from verify.audit.raw import RawMedium
+from verify.audit.rootfs import RootfsAudit, audit_rootfs
+from verify.medium import Medium, open_medium
+from verify.squashfs import RootfsOnMedium
+
+# An image of the rootfs inside the squashfs, as Fedora's live media long had it: no overlayfs is needed then.
+_ROOTFS_IMAGES = ("/LiveOS/rootfs.img", "/LiveOS/ext3fs.img")
+
+
+def audit_medium(path: Path) -> Audit:
+    """Reads any ISO without booting it. Raises `UserError` when the file is missing or is no ISO."""
+    begun = time.monotonic()
+    ledger = Ledger()
+    with open_medium(path) as medium, path.open("rb") as file:
+        raw = RawMedium(path, file, path.stat().st_size)
+        boot, live = _audited(raw, medium, ledger)
+        label = medium.label
+    return Audit(
+        medium=path,
+        size=raw.size,
+        volume_label=label,
+        boot=boot,
+        live=live,
+        seen=tuple(ledger.seen),
+        findings=tuple(ledger.findings),
+        unjudged=tuple(ledger.unjudged),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _audited(raw: RawMedium, medium: Medium, ledger: Ledger) -> tuple[BootFacts, LiveSystemFacts]:
+    checksum = audit_checksum(raw, ledger)
+    el_torito = audit_boot_catalogue(raw, ledger)
+    boot_info_table = audit_boot_info_table(raw, el_torito, ledger)
+    tables = audit_partition_tables(raw, el_torito, ledger)
+    efi = audit_efi_image(raw, medium, el_torito, ledger)
+    cfgs: tuple[GrubCfgFacts, ...] = ()
+    with ledger.judging(Aspect.VOLUME_LABEL):
+        cfgs = read_grub_cfgs(medium, efi.grub_cfgs)
+    files, arguments = audit_boot_files(raw, medium, ledger)
+    audit_volume_label(medium.label, cfgs, arguments, ledger)
+    audit_initrd_modules(files, ledger)
+    found = audit_rootfs(raw, medium, arguments, ledger)
+    kernels = _audit_kernel(files, found, ledger)
+    bare = found.rootfs is not None and not any(PurePosixPath(p) in found.rootfs.entries for p in _ROOTFS_IMAGES)
+    audit_live_arguments(arguments, files.live_script, bare, ledger)
+    cloud_init = audit_cloud_init(medium, found.rootfs, arguments, ledger)
+    boot = BootFacts(
+        el_torito=el_torito,
+        boot_info_table=boot_info_table,
+        mbr_boot_code=tables.boot_code,
+        partitions=tables.partitions,
+        efi_files=efi.files,
+        grub_cfgs=cfgs,
+        checksum=checksum,
+    )
+    live = LiveSystemFacts(
+        kernel=files.kernel,
+        kernel_arguments=arguments,
+        initrds=files.initrds,
+        squashfs=found.squashfs,
+        operating_system=found.operating_system,
+        kernel_versions_in_rootfs=kernels,
+        accounts=found.accounts,
+        fstab=found.fstab,
+        machine_id=found.machine_id,
+        ssh_host_keys=found.ssh_host_keys,
+        cloud_init=cloud_init.version,
+        cloud_init_files=cloud_init.files,
+    )
+    return boot, live
+
+
+def _audit_kernel(files: BootFiles, found: RootfsAudit, ledger: Ledger) -> tuple[str, ...]:
+    """The kernel against initrd and rootfs; returns the versions that the rootfs has modules of."""
+    rootfs = found.rootfs
+    kernels = None if rootfs is None else versions(rootfs.entries)
+    audit_kernel_matches(files, kernels, ledger)
+    version = files.kernel.version if files.kernel else None
+    of_rootfs = builtin = None
+    if rootfs is not None and version is not None:
+        of_rootfs, builtin = (_module_list(rootfs, version, name) for name in ("modules.dep", "modules.builtin"))
+    audit_initrd_drivers(files, of_rootfs, builtin, ledger)
+    return kernels or ()
+
+
+def _module_list(rootfs: RootfsOnMedium, version: str, name: str) -> frozenset[str]:
+    """The modules that a list of the kernel's names; none where the rootfs has no such list."""
+    path = PurePosixPath("/lib/modules", version, name)
+    if rootfs.find(path) is None:
+        return frozenset()
+    return module_names(rootfs.read(path).decode(errors="replace"))
