@@ -25,6 +25,8 @@ from verify.squashfs import RootfsOnMedium
 from verify.verdict import ProductFailure
 
 SECTOR_BYTES = 2048
+# dmsquash-live's defaults of rd.live.dir and rd.live.squashimg (dracut.cmdline(7)).
+_LIVE_DIRECTORY, _SQUASHFS_NAME = "LiveOS", "squashfs.img"
 GRUB_CFG_PATHS = (PurePosixPath("/boot/grub/grub.cfg"), PurePosixPath("/boot/grub2/grub.cfg"))
 _READ_BYTES = 1 << 20
 _FIRST_DESCRIPTOR, _MOST_DESCRIPTORS = 16, 64
@@ -98,6 +100,10 @@ class Medium:
             self._rootfs[path] = RootfsOnMedium(self.path, self.require(path).offset)
         return self._rootfs[path]
 
+    def live_rootfs(self) -> RootfsOnMedium:
+        """The rootfs that the medium boots into; raises `ProductFailure` where grub.cfg leads to none."""
+        return self.rootfs(squashfs_path(self.grub_cfg()[1].linux[1:]))
+
     def digest(self, path: PurePosixPath) -> str:
         """The SHA-256 of a file's content."""
         digest = hashlib.sha256()
@@ -141,6 +147,16 @@ class Medium:
         if self._by_rock_ridge:
             return {"rr_path": str(path)}
         return {"joliet_path" if self._iso.has_joliet() else "iso_path": str(path)}
+
+
+def squashfs_path(arguments: tuple[str, ...]) -> PurePosixPath:
+    """Where dracut looks for the squashfs on the medium, the kernel arguments considered."""
+    directory, name = _LIVE_DIRECTORY, _SQUASHFS_NAME
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        directory = value if key == "rd.live.dir" and value else directory
+        name = value if key == "rd.live.squashimg" and value else name
+    return PurePosixPath("/", directory, name)
 
 
 @contextmanager

@@ -164,7 +164,7 @@ def _check_inputs(plan: Plan) -> Audit:
         if (pid := kept.running_in(evidence)) is not None:
             raise UserError("a machine of an earlier run is still up", where=evidence, hint=f"kill {pid} ends it")
     audit = audit_medium(plan.medium)
-    expectations_of(config, audit, plan.firmwares, plan.extras)
+    expectations_of(config, audit, plan.firmwares, plan.extras, plan.patterns)
     return audit
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from mic.programs import ProgramFailed, run, started
+from mic.programs import ProgramFailed, ProgramTimedOut, run
 from verify.verdict import HarnessFault, ProductFailure
 
 # "drwxr-xr-x 0/0    332 2026-11-23 20:26 squashfs-root/etc", as unsquashfs -lln prints; a device has its
@@ -22,7 +22,6 @@ _LINE = re.compile(
 _MOST_LINKS = 40
 _TIMEOUT_SECONDS = 120
 _COMPLETE_TIMEOUT_SECONDS = 1800
-_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,27 +56,21 @@ class RootfsOnMedium:
         return entries
 
     def read_everything(self) -> int:
-        """Reads and decompresses every block of every file; returns how many bytes came out.
+        """Reads and decompresses every block of every file; returns how many bytes all files have together.
 
-        Raises `ProductFailure` when one cannot be. unsquashfs writes it all as a pseudo file, which is thrown
-        away: nothing is kept, and nothing needs a privilege.
+        Raises `ProductFailure` when a block cannot be read. unsquashfs writes everything as one pseudo file, which
+        goes to /dev/null: nothing is kept, and nothing needs a privilege.
         """
-        with tempfile.TemporaryFile() as complaints:
-            arguments = ("unsquashfs", "-o", str(self.offset), "-strict-errors", "-pf", "-", self.iso)
-            total = 0
-            with started(*arguments, stderr=complaints) as process:
-                assert process.stdout is not None
-                deadline = time.monotonic() + _COMPLETE_TIMEOUT_SECONDS
-                while block := process.stdout.read(_READ_BYTES):
-                    total += len(block)
-                    if time.monotonic() > deadline:
-                        raise HarnessFault("the squashfs was not read to its end in time")
-                code = process.wait()
-            if code != 0:
-                complaints.seek(0)
-                lines = complaints.read().decode(errors="replace").strip().splitlines()
-                raise ProductFailure(f"the squashfs is damaged: {lines[-1] if lines else f'exit code {code}'}")
-        return total
+        # Not "-": unsquashfs 4.5.1 takes that for the name of a file in the current directory.
+        arguments = ("-o", str(self.offset), "-strict-errors", "-no-progress", "-pf", "/dev/null", self.iso)
+        try:
+            run("unsquashfs", *arguments, timeout=_COMPLETE_TIMEOUT_SECONDS)
+        except ProgramFailed as error:
+            lines = error.completed.complaint.splitlines()
+            raise ProductFailure(f"the squashfs is damaged: {lines[-1] if lines else error}") from error
+        except ProgramTimedOut as error:
+            raise HarnessFault(f"the squashfs was not read to its end in time: {error}") from error
+        return sum(entry.size for entry in self.entries.values() if entry.kind == "-")
 
     def find(self, path: PurePosixPath) -> tuple[PurePosixPath, RootfsEntry] | None:
         """The entry that `path` leads to, symbolic links followed inside the rootfs; None where it ends.

@@ -63,6 +63,19 @@ def test_block_that_does_not_unpack_is_found_without_a_checksum(tmp_path: Path) 
     assert Aspect.CHECKSUM not in audit.judged
 
 
+def test_audit_leaves_nothing_behind(good_iso: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
+    for directory in (here, temporary):
+        directory.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    before = good_iso.read_bytes()
+    assert audit_medium(good_iso).findings == ()
+    assert list(here.iterdir()) == list(temporary.iterdir()) == []
+    assert good_iso.read_bytes() == before
+    assert Path("/dev/null").is_char_device()
+
+
 def test_checksum_that_is_cut_is_found(damaged: Damaged) -> None:
     audit = damaged(lambda data: data.__setitem__(PVD + 883 + 20, ord("x")))
     assert texts_on(audit, Aspect.CHECKSUM) == "the medium's own checksum is damaged"

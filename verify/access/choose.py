@@ -12,7 +12,6 @@ from verify.access.grub_entry import GrubEntry, place_of_linux_line
 from verify.access.system_credential import FIRST_SYSTEMD, system_credential
 from verify.access.user_password import UserPassword
 from verify.access.way import AccessChoice, Means, WayIn
-from verify.audit.rootfs import live_rootfs
 from verify.expectations.credentials import Credential
 from verify.medium import Medium, open_medium
 from verify.squashfs import RootfsOnMedium
@@ -62,7 +61,7 @@ def look_into(medium: Path) -> tuple[GuestSystem, int | None]:
         with open_medium(medium) as opened:
             linux_line = linux_line_of(opened)
             try:
-                return guest_system(live_rootfs(opened)), linux_line
+                return guest_system(opened.live_rootfs()), linux_line
             except ProductFailure:
                 return GuestSystem(), linux_line
     except UserError:

@@ -12,12 +12,10 @@ from verify.audit.ledger import EVERY_FIRMWARE, Ledger
 from verify.audit.model import Aspect
 from verify.audit.raw import RawMedium
 from verify.checks import accounts
-from verify.medium import Medium
+from verify.medium import Medium, squashfs_path
 from verify.squashfs import RootfsOnMedium
 from verify.verdict import ProductFailure
 
-# dmsquash-live's defaults of rd.live.dir and rd.live.squashimg (dracut.cmdline(7)).
-_LIVE_DIRECTORY, _SQUASHFS_NAME = "LiveOS", "squashfs.img"
 # The superblock (Documentation/filesystems/squashfs.rst; fs/squashfs/squashfs_fs.h of the kernel).
 _MAGIC, _COMPRESSION_AT, _BYTES_USED_AT, _SUPERBLOCK_BYTES = b"hsqs", 20, 40, 96
 _COMPRESSIONS = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
@@ -39,21 +37,6 @@ class RootfsAudit:
     fstab: str | None = None
     machine_id: str | None = None
     ssh_host_keys: tuple[str, ...] = ()
-
-
-def squashfs_path(arguments: tuple[str, ...]) -> PurePosixPath:
-    """Where dracut looks for the squashfs on the medium, the kernel arguments considered."""
-    directory, name = _LIVE_DIRECTORY, _SQUASHFS_NAME
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        directory = value if key == "rd.live.dir" and value else directory
-        name = value if key == "rd.live.squashimg" and value else name
-    return PurePosixPath("/", directory, name)
-
-
-def live_rootfs(medium: Medium) -> RootfsOnMedium:
-    """The rootfs that the medium's grub.cfg boots; raises `ProductFailure` where there is none."""
-    return medium.rootfs(squashfs_path(medium.grub_cfg()[1].linux[1:]))
 
 
 def audit_rootfs(raw: RawMedium, medium: Medium, arguments: tuple[str, ...], ledger: Ledger) -> RootfsAudit:

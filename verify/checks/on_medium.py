@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from verify.audit import CLOUD_ASPECTS, Aspect, Audit
-from verify.audit.rootfs import squashfs_path
 from verify.checks import accounts, content
 from verify.checks.registry import CheckRegistry
 from verify.crypt import crypt
@@ -50,14 +49,9 @@ class Reader:
         self.notebook.note(f"linux line of {path}", " ".join(cfg.linux))
         return cfg
 
-    @cached_property
-    def squashfs_path(self) -> PurePosixPath:
-        """Where dracut looks for the squashfs, the arguments considered."""
-        return squashfs_path(self.medium.grub_cfg()[1].linux[1:])
-
     def rootfs(self) -> RootfsOnMedium:
         """The rootfs; raises `ProductFailure` where the medium has no squashfs."""
-        return self.medium.rootfs(self.squashfs_path)
+        return self.medium.live_rootfs()
 
     def text(self, path: str) -> str:
         """A text file of the rootfs; noted by its name alone, because it may hold secrets."""

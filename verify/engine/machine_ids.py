@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mic.errors import UserError
-from verify.audit.rootfs import live_rootfs
 from verify.medium import open_medium
 from verify.plan import MachineCell, Plan
 from verify.verdict import ProductFailure
@@ -36,6 +35,6 @@ def _baked_in(plan: Plan) -> str:
     """The machine-id in the medium's squashfs, as it stands there; empty where there is none to be read."""
     try:
         with open_medium(plan.medium) as medium:
-            return live_rootfs(medium).read_text("/etc/machine-id").strip()
+            return medium.live_rootfs().read_text("/etc/machine-id").strip()
     except (ProductFailure, UserError):  # that the medium cannot be read is told by the checks that look at it
         return ""
