@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property

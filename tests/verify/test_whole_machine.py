@@ -16,8 +16,6 @@ from tests.verify.local_machine import LocalMachine
 from tests.verify.small_medium import SmallMedium
 from tests.verify.test_expectations import AUDIT
 from tests.verify_machine.boot_sector import BootSector
-from verify.audit import Audit
-from verify.audit.facts import BootFacts, LiveSystemFacts
 from verify.checks.catalogue import in_machine
 from verify.checks.live_in_machine import judge_kernel, judge_writes
 from verify.checks.whole_machine import upper_layer_in_memory
@@ -202,9 +200,6 @@ def test_a_required_pattern_that_never_showed_is_a_product_failure(tmp_path: Pat
     assert in_machine.make(ShowsPattern("grub-error"), machine.guest) == "error: x."
     with pytest.raises(ProductFailure, match="soft-lockup never showed"):
         in_machine.make(ShowsPattern("soft-lockup"), machine.guest)
-
-
-AUDIT = Audit(Path("x.iso"), 0, "L", BootFacts(), LiveSystemFacts(), (), (), (), 0.0)
 
 
 def ids(write_config: WriteConfig, rules: PatternRules) -> list[str]:

@@ -126,10 +126,7 @@ class MachineNode(CellNode):
     def make(self, expectation: Expectation, notebook: Notebook) -> str:
         if self.cannot_boot:
             reason = f"not booted: the audit found {'; '.join(finding.text for finding in self.cannot_boot)}"
-            # Where the medium's own cell is another process's, nothing else here would fail.
-            if isinstance(expectation.subject, Boots) and MEDIUM_CELL_ID not in self.plan.cell_ids:
-                raise ProductFailure(reason)
-            raise NotReached(reason)
+            raise (ProductFailure if isinstance(expectation.subject, Boots) else NotReached)(reason)
         with self._session.recorder.check(expectation.id):
             return in_machine.make(expectation.subject, Guest(self._session, notebook))
 
