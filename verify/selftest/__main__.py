@@ -25,7 +25,7 @@ def selftest(
     every: Annotated[bool, typer.Option("--all", help="Every defect, and the good media as controls.")] = False,
     sample: Annotated[int, typer.Option(help="How many media, chosen by the seed, without --all.", min=1)] = _SAMPLE,
     seed: Annotated[int, typer.Option(help="Another seed, another sample.")] = 0,
-    keyword: Annotated[str | None, typer.Option("-k", help="Only defects whose name holds this text.")] = None,
+    keyword: Annotated[str | None, typer.Option("-k", help="Only defects whose name, or whose shared medium's, holds this.")] = None,
     audit_only: Annotated[bool, typer.Option(help="Boot nothing; leaves out what only a boot shows.")] = False,
     alone: Annotated[bool, typer.Option(help="Each defect on a medium of its own.")] = False,
     directory: Annotated[
@@ -59,8 +59,8 @@ def selftest(
 
 
 def chosen_media(corpus: Corpus, keyword: str | None, *, alone: bool) -> tuple[BadMedium, ...]:
-    """The media of the defects whose name holds `keyword`; each defect by itself if `alone`."""
-    defects = [defect for defect in corpus.defects if keyword is None or keyword in defect.name]
+    """The media of the defects that `keyword` names, or all; each defect by itself if `alone`."""
+    defects = [d for d in corpus.defects if keyword is None or keyword in d.name or keyword in (d.shares or "")]
     if not alone:
         return media_of(corpus, defects)
     return tuple(medium for defect in defects for medium in media_of(corpus, [defect]))
