@@ -25,7 +25,7 @@ def selftest(
     every: Annotated[bool, typer.Option("--all", help="Every defect, and the good media as controls.")] = False,
     sample: Annotated[int, typer.Option(help="How many media, chosen by the seed, without --all.", min=1)] = _SAMPLE,
     seed: Annotated[int, typer.Option(help="Another seed, another sample.")] = 0,
-    keyword: Annotated[str | None, typer.Option("-k", help="Only defects whose name, or whose shared medium's, holds this.")] = None,
+    keyword: Annotated[str | None, typer.Option("-k", help="Only defects or shared media named like this.")] = None,
     audit_only: Annotated[bool, typer.Option(help="Boot nothing; leaves out what only a boot shows.")] = False,
     alone: Annotated[bool, typer.Option(help="Each defect on a medium of its own.")] = False,
     directory: Annotated[
