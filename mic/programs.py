@@ -34,6 +34,7 @@ DEBIAN_PACKAGES = {
     "debugfs": "e2fsprogs",
     "e2fsck": "e2fsprogs",
     "grub-mkimage": "grub-common",
+    "grub-script-check": "grub-common",
     "implantisomd5": "isomd5sum",
     "mcopy": "mtools",
     "mdir": "mtools",

@@ -23,6 +23,8 @@ from verify.verdict import ProductFailure
 FIRST_LOADER = PurePosixPath("/EFI/BOOT/BOOTX64.EFI")
 _ASPECT = Aspect.EFI_IMAGE
 _ONLY = frozenset({Firmware.UEFI})
+# The name that shim has compiled in (DEFAULT_LOADER of rhboot/shim's Makefile), as UEFI spells it: UTF-16.
+_SECOND_LOADER = "grubx64.efi"
 _TIMEOUT_SECONDS = 60
 _FAT_MAGIC_AT, _FAT_MAGIC = 510, b"\x55\xaa"
 
@@ -44,6 +46,7 @@ def audit_efi_image(raw: RawMedium, medium: Medium, el_torito: tuple[ElToritoEnt
     with ledger.judging(_ASPECT, fatal_for=_ONLY), tempfile.TemporaryDirectory(prefix="mic-audit-") as directory:
         contents = _contents(raw, entry, Path(directory))
         _judge_first_loader(contents, ledger)
+        _judge_what_it_loads(contents, medium, ledger)
         _compare(contents, medium, ledger)
         files = tuple(
             EfiFile(str(path), len(data), hashlib.sha256(data).hexdigest(), machine_of(data))
@@ -85,6 +88,19 @@ def _judge_first_loader(contents: dict[PurePosixPath, bytes], ledger: Ledger) ->
         is_other = path.suffix.lower() == ".efi" and str(path).lower() != str(FIRST_LOADER).lower()
         if is_other and (problem := problem_of_program(data)):
             ledger.found(_ASPECT, f"{path} of the EFI image {problem}")
+
+
+def _judge_what_it_loads(contents: dict[PurePosixPath, bytes], medium: Medium, ledger: Ledger) -> None:
+    """A shim needs GRUB beside it; GRUB needs each grub.cfg that the ISO file system's copy of the image has."""
+    present = {str(path).lower() for path in contents}
+    second = str(FIRST_LOADER.with_name(_SECOND_LOADER)).lower()
+    first = [data for path, data in contents.items() if str(path).lower() == str(FIRST_LOADER).lower()]
+    if first and _SECOND_LOADER.encode("utf-16-le") in first[0] and second not in present:
+        ledger.found(_ASPECT, f"{FIRST_LOADER} of the EFI image loads {_SECOND_LOADER}, which is not there", _ONLY)
+    for path in medium.files():
+        name = str(path).lower()
+        if name.startswith("/efi/") and path.name.lower() == "grub.cfg" and name not in present:
+            ledger.found(_ASPECT, f"the EFI image lacks {path}, which the ISO file system has")
 
 
 def _compare(contents: dict[PurePosixPath, bytes], medium: Medium, ledger: Ledger) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from mic.programs import require, run
 from verify.audit.contents import opened
 from verify.audit.facts import InitrdFacts, KernelFacts
 from verify.audit.initrd import InitrdContent, read_initrd
@@ -21,6 +22,7 @@ from verify.verdict import ProductFailure
 _MODULE_FILE = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)/.*/(?P<name>[^/]+)\.ko(?:\.(?:xz|zst|gz|lz4))?")
 _MODULE_DIRECTORY = re.compile(r"(?:usr/)?lib/modules/(?P<version>[^/]+)(?:/.*)?")
 _DRACUT_VERSION = re.compile(r"(?:usr/)?lib/dracut/dracut-(?P<version>[^/]+)")
+_SYNTAX_TIMEOUT_SECONDS = 30
 _MODULE_LIST = "lib/dracut/modules.txt"
 LIVE_SCRIPTS = ("sbin/dmsquash-live-root", "sbin/dmsquash-live-root.sh")
 # From the medium's own file system to the root: without one of these nothing boots.
@@ -48,7 +50,8 @@ def audit_boot_files(raw: RawMedium, medium: Medium, ledger: Ledger) -> tuple[Bo
     kernel, initrds, contents = None, list[InitrdFacts](), list[InitrdContent]()
     arguments: tuple[str, ...] = ()
     with ledger.judging(aspect, fatal_for=EVERY_FIRMWARE):
-        _, cfg = medium.grub_cfg()
+        cfg_path, cfg = medium.grub_cfg()
+        _judge_syntax(cfg_path, medium.read(cfg_path), ledger)
         arguments = cfg.linux[1:]
         for path in _named(cfg, ledger):
             with ledger.judging(aspect, fatal_for=EVERY_FIRMWARE):
@@ -64,6 +67,14 @@ def audit_boot_files(raw: RawMedium, medium: Medium, ledger: Ledger) -> tuple[Bo
     paths = frozenset[str]().union(*(content.paths for content in contents))
     scripts = [text for content in contents for path, text in content.texts.items() if path.endswith(LIVE_SCRIPTS)]
     return BootFiles(kernel, tuple(initrds), paths, scripts[0] if scripts else None), arguments
+
+
+def _judge_syntax(path: PurePosixPath, text: bytes, ledger: Ledger) -> None:
+    """By GRUB's own parser, which passes over a whole file for one mistake; `GrubCfg` reads on regardless."""
+    require("grub-script-check")
+    checked = run("grub-script-check", stdin=text, check=False, timeout=_SYNTAX_TIMEOUT_SECONDS)
+    if checked.exit_code != 0:
+        ledger.found(Aspect.BOOT_FILES, f"{path} has a syntax error: {checked.complaint}")
 
 
 def _named(cfg: GrubCfg, ledger: Ledger) -> tuple[str, ...]:

@@ -1,0 +1,135 @@
+"""The self-test's own judgement: what counts as caught, and everything that must not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fixtures.defects import CORPUS
+from verify.expectations.expectation import Place
+from verify.outcome import Outcome
+from verify.selftest.__main__ import chosen_media, sampled
+from verify.selftest.defect import BadMedium, BootOn, Cause, Defect, GoodMedium, load_corpus, media_of
+from verify.selftest.score import Answer, Score, score, summary
+from verify.verdict import Verdict
+
+BASE = GoodMedium("good", "bookworm", Path("config.yaml"))
+FSTAB = Defect("fstab", "fstab left", "good", (Cause("live.no-fstab", "fstab", Place.MEDIUM),), ("live.no-failed-*",))
+USER = Defect("user", "user missing", "good", (Cause("user.test.exists", "no user", Place.MEDIUM),))
+UNIT = Defect("unit", "a unit fails", "good", (Cause("live.no-failed-units", "broken", Place.MACHINE),), (), BootOn())
+
+
+def outcome(check: str, reason: str, verdict: Verdict | None, *, cell: str = "medium") -> Outcome:
+    return Outcome(cell, check, "requirement", "source", verdict, "", reason, (), 0.0, 0.0)
+
+
+def red(check: str, reason: str, *, cell: str = "medium") -> Outcome:
+    return outcome(check, reason, Verdict.PRODUCT_FAILURE, cell=cell)
+
+
+def scores(defects: tuple[Defect, ...], *outcomes: Outcome, exit_code: int = 1, booted: bool = False) -> list[Score]:
+    answer = Answer(exit_code, outcomes, booted, 1.0)
+    return [result.score for result in score(BadMedium(BASE, defects), answer)]
+
+
+def test_a_defect_named_for_its_own_reason_is_caught() -> None:
+    assert scores((FSTAB,), red("live.no-fstab", "the rootfs has /etc/fstab")) == [Score.CAUGHT]
+
+
+def test_what_the_defect_explains_may_be_red_as_well() -> None:
+    explained = red("live.no-failed-units", "systemd-remount-fs", cell="bios-cd")
+    assert scores((FSTAB,), red("live.no-fstab", "/etc/fstab"), explained, booted=True) == [Score.CAUGHT]
+
+
+def test_nothing_red_is_a_miss() -> None:
+    assert scores((FSTAB,), outcome("live.no-fstab", "", Verdict.PASS), exit_code=0) == [Score.MISSED]
+
+
+def test_the_right_check_for_another_reason_is_a_wrong_cause() -> None:
+    assert scores((FSTAB,), red("live.no-fstab", "the squashfs cannot be read")) == [Score.WRONG_CAUSE]
+
+
+def test_the_right_check_in_the_wrong_place_is_a_wrong_cause() -> None:
+    assert scores((FSTAB,), red("live.no-fstab", "/etc/fstab", cell="bios-cd"), booted=True) == [Score.WRONG_CAUSE]
+
+
+def test_red_that_no_defect_explains_is_extra() -> None:
+    assert scores((FSTAB,), red("live.no-fstab", "/etc/fstab"), red("live.checksum", "MD5")) == [Score.EXTRA_RED]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.HARNESS_FAULT, Verdict.HOST_FAULT])
+def test_a_fault_beside_the_right_cause_is_no_catch(verdict: Verdict) -> None:
+    fault = outcome("live.shell", "the console was lost", verdict)
+    assert scores((FSTAB,), red("live.no-fstab", "/etc/fstab"), fault) == [Score.FAULT]
+
+
+def test_what_was_not_reached_is_no_red() -> None:
+    unreached = outcome("live.shell", "the machine did not boot", None, cell="bios-cd")
+    assert scores((FSTAB,), red("live.no-fstab", "/etc/fstab"), unreached) == [Score.CAUGHT]
+
+
+def test_an_exit_code_that_tells_of_no_failure_is_a_miss() -> None:
+    assert scores((FSTAB,), red("live.no-fstab", "/etc/fstab"), exit_code=75) == [Score.MISSED]
+
+
+def test_verify_that_did_not_answer_is_a_fault_for_every_defect() -> None:
+    answer = Answer(75, (), False, 1.0, "UserError: no ISO")
+    assert [r.score for r in score(BadMedium(BASE, (FSTAB, USER)), answer)] == [Score.FAULT, Score.FAULT]
+
+
+def test_defects_that_share_a_medium_are_each_named_and_explain_only_their_own() -> None:
+    both = (red("live.no-fstab", "/etc/fstab"), red("user.test.exists", "no user test"))
+    assert scores((FSTAB, USER), *both) == [Score.CAUGHT, Score.CAUGHT]
+    assert scores((FSTAB, USER), both[0]) == [Score.CAUGHT, Score.MISSED]
+
+
+def test_what_only_a_boot_shows_is_not_judged_without_one() -> None:
+    assert scores((FSTAB, UNIT), red("live.no-fstab", "/etc/fstab")) == [Score.CAUGHT]
+    booted = red("live.no-failed-units", "broken.service", cell="bios-cd")
+    assert scores((UNIT,), booted, booted=True) == [Score.CAUGHT]
+    assert scores((UNIT,), exit_code=0, booted=True) == [Score.MISSED]
+
+
+def test_a_control_passes_only_when_nothing_is_red() -> None:
+    assert scores((), outcome("live.boot", "", Verdict.PASS), exit_code=0) == [Score.PASSED]
+    assert scores((), red("live.checksum", "MD5")) == [Score.EXTRA_RED]
+    assert scores((), outcome("live.shell", "lost", None), exit_code=0) == [Score.EXTRA_RED]
+
+
+def test_the_summary_counts_every_score() -> None:
+    answer = Answer(1, (red("live.no-fstab", "/etc/fstab"),), False, 1.0)
+    results = score(BadMedium(BASE, (FSTAB, USER)), answer)
+    assert summary(results) == "2 judged: 1 caught, 1 missed"
+    assert summary(()) == "nothing was judged"
+
+
+def test_the_same_seed_chooses_the_same_sample() -> None:
+    media = chosen_media(CORPUS, None, alone=False)
+    assert sampled(media, 5, 7) == sampled(media, 5, 7)
+    assert sampled(media, 5, 7) != sampled(media, 5, 8)
+
+
+def test_the_corpus_has_at_least_sixty_defects_of_different_names() -> None:
+    names = [defect.name for defect in CORPUS.defects]
+    assert len(names) == len(set(names)) >= 60
+
+
+def test_defects_on_one_medium_do_not_hide_behind_each_other() -> None:
+    """Two that are named by the same check and text could be caught by one red line."""
+    for medium in media_of(CORPUS, CORPUS.defects):
+        causes = [(cause.place, cause.check, cause.reason) for defect in medium.defects for cause in defect.causes]
+        assert len(causes) == len(set(causes)), medium.name
+        assert len({defect.base for defect in medium.defects}) <= 1, medium.name
+
+
+def test_the_document_lists_every_defect() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "defects.md").read_text()
+    rows = [f"| `{defect.name}` | {defect.what} |" for defect in CORPUS.defects]
+    assert [row for row in rows if row not in text] == []
+    assert text.count("\n| `") == len(rows)
+
+
+def test_a_corpus_that_is_not_there_is_the_callers_mistake() -> None:
+    with pytest.raises(Exception, match="there is no corpus"):
+        load_corpus("fixtures.nowhere:CORPUS")
