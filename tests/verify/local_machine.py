@@ -37,6 +37,7 @@ class LocalMachine:
     serial: str = ""
     time_scale: float = 1.0
     emulated: bool = True
+    excused_stalls: int = 0
     shown_patterns: dict[str, str] = field(default_factory=dict)
     same_id: tuple[str, ...] = ()
     added_arguments: str = ""

@@ -30,7 +30,7 @@ from verify.expectations.users import (
     UserHasUid,
     UserIsMemberOf,
 )
-from verify.verdict import HarnessFault, ProductFailure
+from verify.verdict import HarnessFault, HostFault, ProductFailure
 
 HASH = "$6$saltsalt$" + "h" * 86
 USER_DATA = "#cloud-config\nhostname: x\n"
@@ -211,3 +211,11 @@ def test_oops_on_the_serial_line_is_a_product_failure(tmp_path: Path) -> None:
     machine = LocalMachine(tmp_path, serial="[    9.1] Oops: general protection fault\n")
     with pytest.raises(ProductFailure, match="Oops"):
         in_machine.make(NoKernelComplaint(), machine.guest)
+
+
+def test_a_stall_that_the_host_excuses_is_told_and_fails_nothing(tmp_path: Path) -> None:
+    serial = "[   73.5] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [swapper/0:1]\n"
+    excused = LocalMachine(tmp_path, serial=serial, excused_stalls=1)
+    assert "1 complaints of a stuck processor" in in_machine.make(NoKernelComplaint(), excused.guest)
+    with pytest.raises(HostFault):
+        in_machine.make(NoKernelComplaint(), LocalMachine(tmp_path, serial=serial).guest)

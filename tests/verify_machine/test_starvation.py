@@ -83,3 +83,20 @@ def test_only_a_guest_that_waits_by_the_clock_is_idle() -> None:
 
 def test_a_guest_that_has_been_seen_too_shortly_is_not_called_idle() -> None:
     assert not idle("import time; time.sleep(60)", 60)
+
+
+def stalled(program: str, *rivals: str) -> str | None:
+    with hunger_of(program, *rivals) as hunger:
+        return hunger.stalled(WINDOW_SECONDS - 0.5)
+
+
+def test_a_guest_that_shares_its_processor_with_two_others_is_stalled_though_not_starved() -> None:
+    processor = min(os.sched_getaffinity(0))
+    fair = SPIN.format(nice=0, processor=processor)
+    told = stalled(fair, fair, fair)
+    assert told is not None
+    assert told.startswith("the host kept the guest waiting for 1 of ")
+
+
+def test_a_guest_that_waits_for_something_is_not_stalled() -> None:
+    assert stalled("import time; time.sleep(60)") is None

@@ -158,6 +158,11 @@ class Session(Protocol):
         ...
 
     @property
+    def excused_stalls(self) -> int:
+        """How often the kernel complained of a stuck processor while the host did not let the machine run."""
+        ...
+
+    @property
     def time_scale(self) -> float:
         """How much slower than a machine with hardware virtualisation this one is."""
         ...

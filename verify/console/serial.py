@@ -133,6 +133,11 @@ class SerialConsole(_Base):
             return self._observer.scanner.seen
 
     @property
+    def excused_stalls(self) -> int:
+        """How often the kernel complained of a stuck processor while the host did not let the guest run."""
+        return self._observer.excused
+
+    @property
     def unfinished_line(self) -> str:
         """The line that has not ended: where a prompt waits for an answer."""
         with self._changed:

@@ -127,6 +127,10 @@ class MachineSession:
         assert self._disks_before is not None
         return self._disks_before.compare(writes)
 
+    @property
+    def excused_stalls(self) -> int:
+        return self._require_machine().console.excused_stalls
+
     def others_with_machine_id(self, machine_id: str) -> tuple[str, ...]:
         return others_with(machine_id, self._plan, self._cell)
 

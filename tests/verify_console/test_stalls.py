@@ -1,0 +1,59 @@
+"""A kernel that complains of a stuck processor is believed, unless the host did not let it run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from mic import programs
+from verify.console.observer import ConsoleObserver
+from verify.machine.failure import GuestFailed
+from verify.machine.starvation import ProcessorHunger
+
+STALL = b"[   73.495359] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\r\n"
+OOPS = b"[   74.000000] BUG: kernel NULL pointer dereference, address: 0000000000000008\r\n"
+SPIN = "import os; os.nice({nice}); os.sched_setaffinity(0, {{{processor}}})\nwhile True: pass"
+SAMPLES = 20
+
+
+def observer_of(guest: str, *rivals: str, shown: bytes) -> ConsoleObserver:
+    """What is made of `shown` when the guest is a Python program with rivals beside it."""
+    with ExitStack() as running:
+        for rival in rivals:
+            running.enter_context(programs.started(sys.executable, "-c", rival))
+        hunger = ProcessorHunger(running.enter_context(programs.started(sys.executable, "-c", guest)).pid)
+        for _ in range(SAMPLES):
+            hunger.sample()
+            time.sleep(0.1)
+        observer = ConsoleObserver(None, None, hunger)
+        observer.take(shown)
+        return observer
+
+
+@pytest.fixture(scope="module")
+def on_a_busy_host() -> tuple[str, str, str]:
+    processor = min(os.sched_getaffinity(0))
+    rival = SPIN.format(nice=0, processor=processor)
+    return SPIN.format(nice=15, processor=processor), rival, rival
+
+
+def test_a_stall_while_the_host_ran_others_ends_no_wait_and_is_counted(on_a_busy_host: tuple[str, str, str]) -> None:
+    observer = observer_of(*on_a_busy_host, shown=STALL)
+    assert observer.alarm is None
+    assert observer.excused == 1
+
+
+def test_a_busy_host_excuses_nothing_but_stalls(on_a_busy_host: tuple[str, str, str]) -> None:
+    observer = observer_of(*on_a_busy_host, shown=OOPS)
+    assert isinstance(observer.alarm, GuestFailed)
+    assert observer.excused == 0
+
+
+def test_a_stall_of_a_guest_that_the_host_let_run_is_its_own_fault() -> None:
+    observer = observer_of("import time; time.sleep(60)", shown=STALL)
+    assert isinstance(observer.alarm, GuestFailed)
+    assert "stuck" in str(observer.alarm)
