@@ -15,7 +15,9 @@ import pytest
 
 from fixtures.variants import root_editor
 from mic.medium.paths import owner_of
+from mic.programs import run
 from tests.conftest import SCENARIOS
+from verify.audit import Aspect, audit_medium
 
 pytestmark = pytest.mark.image
 
@@ -89,6 +91,14 @@ def test_efi_image_holds_loaders_and_stubs(example1: Path, tmp_path: Path) -> No
     ).stdout
     for name in ("EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi", "EFI/debian/grub.cfg", "boot/grub/grub.cfg"):
         assert f"::/{name}\n" in listing
+
+
+def test_audit_finds_nothing_wrong_and_a_checksum(example1: Path) -> None:
+    audit = audit_medium(example1)
+    assert audit.findings == ()
+    assert audit.unjudged == ()
+    assert audit.judged == frozenset(Aspect)
+    run("checkisomd5", "--verbose", example1)
 
 
 def test_build_says_what_it_does_and_how_long_it_took(example1: Path) -> None:
