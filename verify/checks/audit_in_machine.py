@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import PurePosixPath
 
 from mic.kernel_arguments import KernelArgumentError, KernelArguments
 from verify.checks.guest import Guest, in_machine
+from verify.checks.live_in_machine import mounts
 from verify.expectations.audited import AuditAgrees
-from verify.expectations.files import MEDIUM_MOUNT_POINT
 from verify.verdict import HarnessFault, ProductFailure
+
+# A loop device's size is told in these (Documentation/ABI/testing/sysfs-block).
+_SECTOR_BYTES = 512
 
 
 @in_machine.of(AuditAgrees)
 def audit_agrees(subject: AuditAgrees, guest: Guest) -> str:
     release = guest.run("uname -r").expect(0).stdout.strip()
     command_line = guest.run("cat /proc/cmdline").expect(0).stdout.strip()
-    size = _squashfs_bytes(subject, guest)
+    size = _squashfs_bytes(guest)
     return judge_agreement(subject, release, command_line, size)
 
 
-def _squashfs_bytes(subject: AuditAgrees, guest: Guest) -> int | None:
-    if subject.squashfs_path is None:
+def _squashfs_bytes(guest: Guest) -> int | None:
+    """The size of the file behind the mounted squashfs, in whole sectors.
+
+    By the loop device, because the way to the file itself leads through directories of root's alone.
+    """
+    mounted = mounts(guest.run("cat /proc/self/mountinfo").expect(0).stdout)
+    loops = [PurePosixPath(mount.source).name for mount in mounted if mount.kind == "squashfs"]
+    if not loops:
         return None
-    path = MEDIUM_MOUNT_POINT / subject.squashfs_path.lstrip("/")
-    # Its content may be root's alone to read; its size is everybody's.
-    answer = guest.run(f"stat --format %s {shlex.quote(str(path))}").expect(0)
-    return int(answer.stdout)
+    answer = guest.run(f"cat /sys/block/{shlex.quote(loops[0])}/size").expect(0)
+    return int(answer.stdout) * _SECTOR_BYTES
 
 
 def judge_agreement(subject: AuditAgrees, release: str, command_line: str, squashfs_bytes: int | None) -> str:
@@ -37,8 +45,9 @@ def judge_agreement(subject: AuditAgrees, release: str, command_line: str, squas
         wrong.append(f"the kernel is {release}, on the medium is {subject.kernel_version}")
     if not any(f" {form} " in f" {command_line} " for form in _forms(subject.arguments)):
         wrong.append(f"the command line is {command_line!r}, grub.cfg has {' '.join(subject.arguments)!r}")
-    if squashfs_bytes != subject.squashfs_bytes:
-        wrong.append(f"the squashfs has {squashfs_bytes} bytes, on the medium {subject.squashfs_bytes}")
+    whole_sectors = subject.squashfs_bytes // _SECTOR_BYTES * _SECTOR_BYTES
+    if squashfs_bytes != whole_sectors:
+        wrong.append(f"the squashfs has {squashfs_bytes or 'no'} bytes, on the medium {whole_sectors}")
     if wrong:
         raise ProductFailure("; ".join(wrong))
     return f"kernel {release}, squashfs of {squashfs_bytes} bytes, the arguments of grub.cfg"

@@ -29,7 +29,6 @@ class AuditAgrees(Subject):
 
     kernel_version: str | None
     arguments: tuple[str, ...]
-    squashfs_path: str | None
     squashfs_bytes: int | None
 
 
@@ -86,7 +85,6 @@ def expected_agreement(audit: Audit) -> Expectation:
     subject = AuditAgrees(
         kernel_version=None if kernel is None else kernel.version,
         arguments=audit.live.kernel_arguments,
-        squashfs_path=None if squashfs is None else squashfs.path,
         squashfs_bytes=None if squashfs is None else squashfs.file_bytes,
     )
     requirement = "Kernel, arguments and squashfs are those that the audit read"
