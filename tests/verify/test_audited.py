@@ -58,21 +58,22 @@ CMDLINE = 'BOOT_IMAGE=/boot/vmlinuz root=live:LABEL=L "a b"'
 
 
 def test_machine_that_shows_what_was_read_agrees() -> None:
-    assert judge_agreement(AGREES, "6.1", CMDLINE, 4096)
-    assert judge_agreement(AGREES, "6.1", f"{CMDLINE} added.by.hand", 4096)
+    assert judge_agreement(AGREES, "6.1", CMDLINE, (4096,))
+    assert judge_agreement(AGREES, "6.1", f"{CMDLINE} added.by.hand", (4096,))
+    assert judge_agreement(AGREES, "6.1", CMDLINE, (512, 4096)), "snaps are squashfses too"
 
 
 @pytest.mark.parametrize(
     ("release", "command_line", "size", "reason"),
     [
-        ("6.2", CMDLINE, 4096, "the kernel is 6.2, on the medium is 6.1"),
-        ("6.1", CMDLINE[:-3], 4096, "the command line is"),
-        ("6.1", CMDLINE, 8192, "the squashfs has 8192 bytes, on the medium 4096"),
-        ("6.1", CMDLINE, None, "the squashfs has no bytes"),
+        ("6.2", CMDLINE, (4096,), "the kernel is 6.2, on the medium is 6.1"),
+        ("6.1", CMDLINE[:-3], (4096,), "the command line is"),
+        ("6.1", CMDLINE, (8192,), "the squashfs has 8192 bytes, on the medium 4096"),
+        ("6.1", CMDLINE, (), "the squashfs has no bytes"),
     ],
 )
 def test_machine_that_shows_something_else_fails(
-    release: str, command_line: str, size: int | None, reason: str
+    release: str, command_line: str, size: tuple[int, ...], reason: str
 ) -> None:
     with pytest.raises(ProductFailure, match=reason):
         judge_agreement(AGREES, release, command_line, size)
@@ -80,4 +81,4 @@ def test_machine_that_shows_something_else_fails(
 
 def test_machine_cannot_agree_with_an_audit_that_read_nothing() -> None:
     with pytest.raises(HarnessFault):
-        judge_agreement(replace(AGREES, kernel_version=None), "6.1", CMDLINE, 4096)
+        judge_agreement(replace(AGREES, kernel_version=None), "6.1", CMDLINE, (4096,))

@@ -19,24 +19,25 @@ _SECTOR_BYTES = 512
 def audit_agrees(subject: AuditAgrees, guest: Guest) -> str:
     release = guest.run("uname -r").expect(0).stdout.strip()
     command_line = guest.run("cat /proc/cmdline").expect(0).stdout.strip()
-    size = _squashfs_bytes(guest)
-    return judge_agreement(subject, release, command_line, size)
+    return judge_agreement(subject, release, command_line, _squashfs_bytes(guest))
 
 
-def _squashfs_bytes(guest: Guest) -> int | None:
-    """The size of the file behind the mounted squashfs, in whole sectors.
+def _squashfs_bytes(guest: Guest) -> tuple[int, ...]:
+    """The sizes of the files behind the mounted squashfses, in whole sectors.
 
-    By the loop device, because the way to the file itself leads through directories of root's alone.
+    More than one where the system mounts others, as snaps are. By the loop devices, because the way to the file
+    itself leads through directories of root's alone.
     """
     mounted = mounts(guest.run("cat /proc/self/mountinfo").expect(0).stdout)
     loops = [PurePosixPath(mount.source).name for mount in mounted if mount.kind == "squashfs"]
     if not loops:
-        return None
-    answer = guest.run(f"cat /sys/block/{shlex.quote(loops[0])}/size").expect(0)
-    return int(answer.stdout) * _SECTOR_BYTES
+        return ()
+    files = " ".join(f"/sys/block/{shlex.quote(loop)}/size" for loop in dict.fromkeys(loops))
+    answer = guest.run(f"cat {files}").expect(0)
+    return tuple(int(sectors) * _SECTOR_BYTES for sectors in answer.stdout.split())
 
 
-def judge_agreement(subject: AuditAgrees, release: str, command_line: str, squashfs_bytes: int | None) -> str:
+def judge_agreement(subject: AuditAgrees, release: str, command_line: str, squashfs_bytes: tuple[int, ...]) -> str:
     """Raises `ProductFailure` for each thing that differs: it was not this medium that booted, or not as it reads."""
     if subject.kernel_version is None or subject.squashfs_bytes is None or not subject.arguments:
         raise HarnessFault("the audit could not read the kernel, its arguments or the squashfs, yet it booted")
@@ -46,11 +47,12 @@ def judge_agreement(subject: AuditAgrees, release: str, command_line: str, squas
     if not any(f" {form} " in f" {command_line} " for form in _forms(subject.arguments)):
         wrong.append(f"the command line is {command_line!r}, grub.cfg has {' '.join(subject.arguments)!r}")
     whole_sectors = subject.squashfs_bytes // _SECTOR_BYTES * _SECTOR_BYTES
-    if squashfs_bytes != whole_sectors:
-        wrong.append(f"the squashfs has {squashfs_bytes or 'no'} bytes, on the medium {whole_sectors}")
+    if whole_sectors not in squashfs_bytes:
+        sizes = " or ".join(map(str, squashfs_bytes)) or "no"
+        wrong.append(f"the squashfs has {sizes} bytes, on the medium {whole_sectors}")
     if wrong:
         raise ProductFailure("; ".join(wrong))
-    return f"kernel {release}, squashfs of {squashfs_bytes} bytes, the arguments of grub.cfg"
+    return f"kernel {release}, squashfs of {whole_sectors} bytes, the arguments of grub.cfg"
 
 
 def _forms(arguments: tuple[str, ...]) -> tuple[str, ...]:
