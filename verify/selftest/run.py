@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import signal
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mic.errors import UserError
+from mic.kernel_calls import die_with_parent
 from verify.machine.firmware import Firmware
 from verify.outcome import Outcome
 from verify.plan import MEDIUM_CELL_ID, MachineCell, Plan, machines_side_by_side
@@ -58,10 +60,17 @@ def results_of(jobs: Sequence[Job]) -> Iterator[tuple[Result, ...]]:
         return
     cells = [_cell(job.medium.boot or BootOn(), ()) for job in jobs]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(machines_side_by_side(cells), mp_context=context) as pool:
+    # A worker's machine dies with it, and it dies with us.
+    with ProcessPoolExecutor(
+        machines_side_by_side(cells), mp_context=context, initializer=die_with_parent, initargs=(signal.SIGTERM,)
+    ) as pool:
         waiting = {pool.submit(answer_to, job): job for job in jobs}
-        for done in as_completed(waiting):
-            yield score(waiting[done].medium, done.result())
+        try:
+            for done in as_completed(waiting):
+                yield score(waiting[done].medium, done.result())
+        finally:
+            # Interrupted: what has not begun never will.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def answer_to(job: Job) -> Answer:
