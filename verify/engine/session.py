@@ -29,8 +29,9 @@ from verify.engine.recorder import Recorder
 from verify.engine.watched_shell import WatchedShell
 from verify.expectations.credentials import Credential
 from verify.machine.accelerator import Accelerator, probe_accelerator
+from verify.machine.disk_counts import DiskWrites
 from verify.machine.failure import CommandTimedOut, GuestFailed
-from verify.machine.machine import DiskWrites, Machine
+from verify.machine.machine import Machine
 from verify.machine.patterns import pattern_named
 from verify.machine.phase import Phase
 from verify.machine.qmp import QmpError
