@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from mic.programs import run
 from verify.checks.guest import CommandAnswer, Guest, GuestShell, Privilege, RootShell
 from verify.console.login import LoginResult
-from verify.machine.machine import DiskWrites
+from verify.machine.disk_counts import DiskWrites
 from verify.masking import Mask
 from verify.outcome import Notebook
 

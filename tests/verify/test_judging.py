@@ -27,7 +27,7 @@ from verify.console.login import LoginResult
 from verify.expectations.extras import CommandShows
 from verify.expectations.files import FileDigest
 from verify.expectations.users import KeysAuthorized, PasswordLogsIn, WrongPasswordRefused
-from verify.machine.machine import DiskWrites
+from verify.machine.disk_counts import DiskWrites
 from verify.verdict import HarnessFault, HostFault, ProductFailure
 
 Judgement = Callable[[], str]

@@ -28,10 +28,10 @@ from verify.expectations.derive import expectations_of
 from verify.expectations.expectation import Place
 from verify.expectations.live import OwnMachineId, ShowsPattern
 from verify.machine.disk_content import content_digest
+from verify.machine.disk_counts import DiskReads, DiskWrites
 from verify.machine.failure import GuestFailed
 from verify.machine.firmware import Firmware
 from verify.machine.kept import running_in
-from verify.machine.machine import DiskReads, DiskWrites
 from verify.machine.patterns import GRUB_ERROR, KERNEL_PANIC, NO_RULES, PatternRules
 from verify.machine.spec import Attachment, MachineSpec
 from verify.outcome import NotReached

@@ -16,10 +16,11 @@ from tests.verify_console.test_asciicast import Recording
 from tests.verify_machine.boot_sector import BootSector, Deed
 from verify.deadline import Deadline
 from verify.machine.accelerator import Accelerator, trial
+from verify.machine.disk_counts import DiskWrites
 from verify.machine.failure import GuestFailed, MachineLost
 from verify.machine.firmware import Firmware
 from verify.machine.kept import running_in
-from verify.machine.machine import DiskWrites, Machine
+from verify.machine.machine import Machine
 from verify.machine.phase import Phase
 from verify.machine.qmp import QmpError
 from verify.machine.spec import Attachment, MachineSpec

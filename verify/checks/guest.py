@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from verify.checks.registry import CheckRegistry
 from verify.console.login import LoginResult
-from verify.machine.machine import DiskWrites
+from verify.machine.disk_counts import DiskWrites
 from verify.outcome import Notebook
 from verify.verdict import HarnessFault
 

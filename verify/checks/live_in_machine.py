@@ -19,7 +19,7 @@ from verify.expectations.live import (
     OffersShell,
     RootIsOverlay,
 )
-from verify.machine.machine import DiskWrites
+from verify.machine.disk_counts import DiskWrites
 from verify.machine.patterns import KERNEL_OOPS, SOFT_LOCKUP
 from verify.verdict import HarnessFault, HostFault, ProductFailure
 

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path, PurePosixPath
 
 from mic.errors import UserError
-from verify.machine.machine import DiskReads
+from verify.machine.disk_counts import DiskReads
 from verify.medium import open_medium
 from verify.verdict import ProductFailure, VerifyError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verify.machine.disk_content import content_digest
-from verify.machine.machine import DiskWrites
+from verify.machine.disk_counts import DiskWrites
 from verify.machine.spec import MachineSpec
 from verify.verdict import HarnessFault, HostFault
 

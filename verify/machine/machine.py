@@ -1,65 +1,30 @@
-"""One virtual machine, from its launch to its end.
-
-QEMU is started through setpriv(1) so that it dies with the harness (more exactly: with the thread that
-launched it, prctl(2) PR_SET_PDEATHSIG), and is talked to through sockets made beforehand: nothing to wait
-for, nothing to clean up. Only a machine that is to be kept is started without, and gets listening sockets.
-"""
+"""One virtual machine, from its launch to its end."""
 
 from __future__ import annotations
 
 import collections
 import contextlib
-import os
 import shlex
 import socket
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mic import programs
 from verify.console.serial import SerialConsole, Watch
-from verify.machine.command_line import CHANNELS_BY_HAND, MEDIUM, QEMU, hardware_arguments, other_disk
-from verify.machine.failure import ConsoleLost, Ending, GuestFailed, MachineLost
-from verify.machine.kept import CONSOLE_SOCKET, PID_FILE, QMP_SOCKET, TOLD_IN, KeptMachine
+from verify.machine.command_line import CHANNELS_BY_HAND, QEMU, hardware_arguments
+from verify.machine.disk_counts import DiskReads, DiskWrites, reads_counted, writes_counted
+from verify.machine.ending import ending_told_by
+from verify.machine.failure import ConsoleLost, Ending, MachineLost
+from verify.machine.kept import TOLD_IN, KeptMachine
 from verify.machine.patterns import BadPattern
 from verify.machine.phase import Phase
+from verify.machine.qemu_process import QemuProcess, check_host
 from verify.machine.qmp import GuestEvent, QmpError, QmpSession
 from verify.machine.spec import Accelerator, MachineSpec
 from verify.machine.starvation import ProcessorHunger
-from verify.verdict import HarnessFault, HostFault
-
-_QUIT_SECONDS = 10.0
-_TERMINATE_SECONDS = 5.0
-# QEMU's side of the serial line: a unix socket counts some 770 bytes for each single byte in it.
-_SOCKET_BUFFER_BYTES = 4 << 20
-_DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
-_COMPLAINT_LINES = 5
-
-
-@dataclass(frozen=True)
-class DiskWrites:
-    """What the guest has written to a disk: nothing, on a live medium that keeps its promise.
-
-    `discards` counts the requests to forget what blocks hold (TRIM, UNMAP): they destroy without a write.
-    """
-
-    disk: Path
-    operations: int
-    bytes: int
-    discards: int = 0
-
-
-@dataclass(frozen=True)
-class DiskReads:
-    """How many bytes the machine, its firmware included, has read of a disk."""
-
-    disk: Path
-    bytes: int
+from verify.verdict import HarnessFault
 
 
 class Machine:
@@ -87,7 +52,7 @@ class Machine:
         self.evidence = evidence
         self._hardware = hardware_arguments(spec, accelerator)
         self._resources = ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: QemuProcess | None = None
         self._console: SerialConsole | None = None
         self._second_console: SerialConsole | None = None
         self._qmp: QmpSession | None = None
@@ -146,10 +111,10 @@ class Machine:
         """
         if self._process is not None:
             return
-        self._check_host()
+        check_host(self.spec)
         try:
-            connections = self._start_qemu()
-            self._connect(*connections)
+            self._process = self._start_qemu()
+            self._connect(self._process)
         except BaseException:
             self.shutdown("the launch failed")
             raise
@@ -170,7 +135,7 @@ class Machine:
                 with contextlib.suppress(QmpError):
                     self._qmp.execute("quit")
             if self._process is not None:
-                self._end_process(self._process)
+                self._process.end()
         finally:
             self._let_go()
 
@@ -184,26 +149,13 @@ class Machine:
         status = self.qmp("query-status")
         self._remember_disk_writes()
         self._ended_by_us = "it was left running"
-        address = {"type": "unix", "data": {"path": CONSOLE_SOCKET}}
-        log = {"logfile": str((self.evidence / "serial.log").absolute()), "logappend": True}
-        backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False, **log}}
-        self.qmp("chardev-change", id="serial", backend=backend)
+        assert self._qmp is not None
+        self._process.leave(self._qmp)
         state = str(status["status"]) if isinstance(status, dict) else "in an unknown state"
         self._left = KeptMachine(self._process.pid, self.evidence.absolute(), state)
         (self.evidence / TOLD_IN).write_text(f"{self._left}\n")
         self._let_go()
         return self._left
-
-    def _let_go(self) -> None:
-        """Closes the harness's ends of everything."""
-        for console in (self._console, self._second_console):
-            if console is not None:
-                console.close()
-        if self._qmp is not None:
-            self._qmp.close()
-            self._qmp = None
-        self._resources.close()
-        self._mask_leaked_secrets()
 
     def qmp(self, command: str, **arguments: object) -> object:
         """What QEMU answers to a QMP command. Raises `QmpError`, or what the console knows of the end."""
@@ -229,165 +181,62 @@ class Machine:
         """
         if self._disk_writes is not None:
             return self._disk_writes
-        by_name = self._block_statistics()
-        return tuple(
-            DiskWrites(path, stats["wr_operations"], stats["wr_bytes"], stats["unmap_operations"])
-            for name, path in self._disks.items()
-            for stats in (by_name[name],)
-            if name != MEDIUM or not self.spec.attachment.is_optical
-        )
+        return writes_counted(self.spec, self.qmp("query-blockstats"))
 
     def disk_reads(self) -> tuple[DiskReads, ...]:
         """What has been read so far of the medium, which comes first, and of each other disk.
 
         Raises `QmpError`.
         """
-        by_name = self._block_statistics()
-        return tuple(DiskReads(path, by_name[name]["rd_bytes"]) for name, path in self._disks.items())
-
-    @property
-    def _disks(self) -> dict[str, Path]:
-        others = {other_disk(number): path for number, path in enumerate(self.spec.other_disks)}
-        return {MEDIUM: self.spec.medium, **others}
-
-    def _block_statistics(self) -> Mapping[str, Mapping[str, int]]:
-        statistics = self.qmp("query-blockstats")
-        if not isinstance(statistics, list):
-            raise QmpError("query-blockstats answered something else")
-        return {entry["device"]: entry["stats"] for entry in statistics}
+        return reads_counted(self.spec, self.qmp("query-blockstats"))
 
     # The launch, in its order
 
-    def _check_host(self) -> None:
-        for program in (QEMU, _DIE_WITH_US[0]):
-            if programs.find(program) is None:
-                package = programs.DEBIAN_PACKAGES.get(program, "util-linux")
-                raise HostFault(f"this host lacks {program} (on Debian: apt-get install {package})")
-        for disk in (self.spec.medium, *self.spec.other_disks):
-            if not disk.is_file():
-                raise HostFault(f"{disk} is not there")
-
-    def _start_qemu(self) -> tuple[socket.socket, socket.socket, socket.socket]:
-        """Starts QEMU, stopped before its first instruction; returns serial line, firmware's line and QMP."""
+    def _start_qemu(self) -> QemuProcess:
         self.evidence.mkdir(parents=True, exist_ok=True)
-        command = f"{shlex.join(self.command_line)}\n"
-        (self.evidence / "qemu-command.txt").write_text(command)
-        # QEMU's temporary layers need a place until they are open.
-        self._layers = tempfile.TemporaryDirectory(prefix="mic-machine-")
-        self._resources.enter_context(self._layers)
-        ours, theirs = zip(*(self._socket_pair() for _ in range(4)), strict=True)
-        serial, firmware, control, second = (str(end.fileno()) for end in theirs)
-        oem_strings = [self._in_memory(text.get_secret_value()) for text in self.spec.oem_strings]
-        channels = [
-            *("-chardev", f"socket,id=serial,fd={serial},logfile={self._log('serial.log')}"),
-            *("-serial", "chardev:serial"),
-            *("-chardev", f"socket,id=firmware,fd={firmware},logfile={self._log('firmware.log')}"),
-            # SeaBIOS says on this port what it boots from, and that it found nothing (docs/Debugging.md).
-            *("-device", "isa-debugcon,iobase=0x402,chardev=firmware"),
-            *("-chardev", f"socket,id=control,fd={control}", "-mon", "chardev=control,mode=control"),
-            "-S",
-        ]
-        if self.spec.second_serial:
-            channels += ["-chardev", f"socket,id=second,fd={second},logfile={self._log('serial-second.log')}"]
-            channels += ["-serial", "chardev:second"]
-            self._second_line = ours[3]
-        for descriptor in oem_strings:
-            channels += ["-smbios", f"type=11,path=/proc/self/fd/{descriptor}"]
-        self._process = self._started(channels, [*(end.fileno() for end in theirs), *oem_strings])
-        for end in theirs:
-            end.close()
-        return ours[0], ours[1], ours[2]
+        (self.evidence / "qemu-command.txt").write_text(f"{shlex.join(self.command_line)}\n")
+        process = QemuProcess(self.spec, self._hardware, self.evidence, keep=self._keep)
+        return self._resources.enter_context(process)
 
-    def _started(self, channels: list[str], descriptors: list[int]) -> subprocess.Popen[bytes]:
-        log = self._resources.enter_context((self.evidence / "qemu.log").open("wb"))
-        environment = {**os.environ, "TMPDIR": self._layers.name}
-        command = (QEMU, *self._hardware, *channels)
-        if not self._keep:
-            return self._resources.enter_context(
-                programs.started(*_DIE_WITH_US, *command, stdout=log, stderr=log, env=environment, pass_fds=descriptors)
-            )
-        # Relative, because the name of a socket must be short: QEMU is started in their directory.
-        monitor = f"socket,id=attach,path={QMP_SOCKET},server=on,wait=off"
-        process = programs.detached(
-            *command,
-            *("-pidfile", PID_FILE, "-chardev", monitor, "-mon", "chardev=attach,mode=control"),
-            cwd=self.evidence,
-            output=log,
-            env=environment,
-            pass_fds=descriptors,
-        )
-        self._resources.callback(self._kill_unless_left, process)
-        return process
-
-    def _kill_unless_left(self, process: subprocess.Popen[bytes]) -> None:
-        if self._left is None and process.poll() is None:
-            process.kill()
-            process.wait()
-
-    def _socket_pair(self) -> tuple[socket.socket, socket.socket]:
-        ours, theirs = socket.socketpair()
-        self._resources.callback(ours.close)
-        self._resources.callback(theirs.close)
-        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_BYTES)
-        return ours, theirs
-
-    def _in_memory(self, text: str) -> int:
-        """The descriptor of a nameless file with `text`: a secret that QEMU reads is on no disk."""
-        descriptor = os.memfd_create("oem-string")
-        self._resources.callback(os.close, descriptor)
-        os.write(descriptor, text.encode())
-        return descriptor
-
-    def _log(self, name: str) -> str:
-        return str((self.evidence / name).absolute()).replace(",", ",,")
-
-    def _connect(self, serial: socket.socket, firmware: socket.socket, control: socket.socket) -> None:
-        process = self._process
-        assert process is not None
-        firmware.setblocking(False)
-        process_end = os.pidfd_open(process.pid)
-        self._resources.callback(os.close, process_end)
+    def _connect(self, process: QemuProcess) -> None:
+        process.firmware.setblocking(False)
         event_reader, self._event_writer = socket.socketpair()
         self._resources.callback(event_reader.close)
         self._resources.callback(self._event_writer.close)
         event_reader.setblocking(False)
         self._console = SerialConsole(
-            serial,
+            process.serial,
             time_scale=self.accelerator.time_scale,
             log=self.evidence / "serial-timed.log",
             cast=self.evidence / "console.cast",
             hunger=ProcessorHunger(process.pid),
             tolerated=self._tolerated,
             watches=(
-                Watch(firmware.fileno(), lambda: self._on_firmware(firmware)),
+                Watch(process.firmware.fileno(), lambda: self._on_firmware(process.firmware)),
                 Watch(event_reader.fileno(), lambda: self._on_events(event_reader)),
-                Watch(process_end, self._on_process_end),
+                Watch(process.end_descriptor, lambda: self._on_process_end(process)),
             ),
         )
-        if self.spec.second_serial:
+        if process.second_serial is not None:
             self._second_console = SerialConsole(
-                self._second_line,
+                process.second_serial,
                 time_scale=self.accelerator.time_scale,
                 log=self.evidence / "serial-second-timed.log",
-                watches=(Watch(process_end, self._on_process_end),),
+                watches=(Watch(process.end_descriptor, lambda: self._on_process_end(process)),),
             )
+        self._run_guest(process, self._console)
+
+    def _run_guest(self, process: QemuProcess, console: SerialConsole) -> None:
         try:
-            self._qmp = QmpSession(control, self._on_event)
+            self._qmp = QmpSession(process.control, self._on_event)
             # All are open now: without their names nothing is left even if we are killed.
-            self._layers.cleanup()
+            process.drop_names_of_layers()
             self._qmp.execute("cont")
         except QmpError as error:
-            raise self._launch_failure(process, error) from error
-        self._console.restart_clock()
+            raise process.start_failure(error) from error
+        console.restart_clock()
         if self._second_console is not None:
             self._second_console.restart_clock()
-
-    def _launch_failure(self, process: subprocess.Popen[bytes], error: QmpError) -> HostFault:
-        try:
-            process.wait(_TERMINATE_SECONDS)
-        except subprocess.TimeoutExpired:
-            return HostFault(f"QEMU started and does not answer: {error}")
-        return HostFault(f"QEMU did not start: {self._complaint()}")
 
     # What ends a guest; on the console's thread, but for the first
 
@@ -402,34 +251,17 @@ class Machine:
         while self._events:
             event = self._events.popleft()
             self.console.mark(" ".join(("QEMU:", event.name, event.reason)).strip())
-            ending = self._ending_of(event)
+            ending = None if self._ended_by_us is not None else ending_told_by(event, self.accelerator.name)
             if ending is not None:
                 if self._second_console is not None:
                     self._second_console.end(ending)
                 return ending
         return None
 
-    def _ending_of(self, event: GuestEvent) -> Ending | None:
-        if self._ended_by_us is not None:
-            return None
-        ending = None
-        match event.name, event.reason:
-            case "GUEST_PANICKED", _:
-                ending = Ending(GuestFailed, "the kernel panicked (told by pvpanic)")
-            case "SHUTDOWN", "guest-reset":
-                ending = Ending(GuestFailed, "the guest restarted itself")
-            case "SHUTDOWN", reason if event.by_guest:
-                ending = Ending(GuestFailed, f"the guest switched itself off ({reason})")
-            case "STOP", "internal-error":
-                ending = Ending(MachineLost, f"{self.accelerator.name} gave up on the guest (internal-error)")
-            case "STOP", "io-error":
-                ending = Ending(MachineLost, "the host could not read or write a disk (io-error)")
-        return ending
-
-    def _on_process_end(self) -> Ending:
+    def _on_process_end(self, process: QemuProcess) -> Ending:
         if self._ended_by_us is not None:
             return Ending(ConsoleLost, f"the machine was shut down: {self._ended_by_us}")
-        return Ending(MachineLost, f"QEMU died: {self._complaint()}")
+        return Ending(MachineLost, f"QEMU died: {process.complaint()}")
 
     def _on_firmware(self, firmware: socket.socket) -> Ending | None:
         try:
@@ -441,31 +273,21 @@ class Machine:
         self.console.observe_firmware(said)
         return None
 
-    def _complaint(self) -> str:
-        lines = (self.evidence / "qemu.log").read_text(errors="replace").splitlines()[-_COMPLAINT_LINES:]
-        return "; ".join(lines) or f"exit code {self._process.poll() if self._process else None}"
-
     # The end
-
-    def _end_process(self, process: subprocess.Popen[bytes]) -> None:
-        for seconds, harder in ((_QUIT_SECONDS, process.terminate), (_TERMINATE_SECONDS, process.kill)):
-            try:
-                process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                harder()
-        process.wait()
 
     def _remember_disk_writes(self) -> None:
         if self._disk_writes is None:
             with contextlib.suppress(QmpError):
                 self._disk_writes = self.disk_writes()
 
-    def _mask_leaked_secrets(self) -> None:
-        """Takes a password that the guest echoed out of the raw log, which otherwise is never touched."""
-        log = self.evidence / "serial.log"
-        secrets = self._console.leaked_secrets if self._console is not None else ()
-        if secrets and log.exists():
-            raw = log.read_bytes()
-            for secret in secrets:
-                raw = raw.replace(secret.encode(), b"*" * len(secret.encode()))
-            log.write_bytes(raw)
+    def _let_go(self) -> None:
+        """Closes the harness's ends of everything."""
+        for console in (self._console, self._second_console):
+            if console is not None:
+                console.close()
+        if self._qmp is not None:
+            self._qmp.close()
+            self._qmp = None
+        self._resources.close()
+        if self._process is not None and self._console is not None:
+            self._process.mask_in_raw_log(self._console.leaked_secrets)
