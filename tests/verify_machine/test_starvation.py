@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -95,7 +96,7 @@ def test_a_guest_that_shares_its_processor_with_two_others_is_stalled_though_not
     fair = SPIN.format(nice=0, processor=processor)
     told = stalled(fair, fair, fair)
     assert told is not None
-    assert told.startswith("the host kept the guest waiting for 1 of ")
+    assert re.match("the host kept the guest waiting for [12] of ", told)
 
 
 def test_a_guest_that_waits_for_something_is_not_stalled() -> None:

@@ -13,9 +13,8 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ import pexpect
 from pexpect.spawnbase import SpawnBase
 
 from verify.console.observer import ConsoleObserver
+from verify.console.watches import Watch, Watches
 from verify.deadline import Deadline
 from verify.machine.failure import Circumstances, ConsoleLost, Ending, GuestFailed, MachineLost
 from verify.machine.patterns import BadPattern
@@ -40,18 +40,6 @@ _SEND_SECONDS = 30.0
 # How much longer than a KVM machine a silent guest with an idle processor is waited for.
 _IDLE_PATIENCE = 2.0
 _ANYTHING = re.compile(rb"(?s).+")
-
-
-@dataclass(frozen=True)
-class Watch:
-    """A descriptor besides the serial line; when it is readable, `on_readable` may tell of an end.
-
-    `on_readable` runs on the console's thread and must not block. A watch is dropped after it told of an
-    end, or raised EOFError.
-    """
-
-    descriptor: int
-    on_readable: Callable[[], Ending | None]
 
 
 class SerialConsole(_Base):
@@ -88,7 +76,7 @@ class SerialConsole(_Base):
         self._ending: GuestFailed | MachineLost | ConsoleLost | None = None
         self._leaked: list[str] = []
         self._stop_reader, self._stop_writer = socket.socketpair()
-        self._watches = {watch.descriptor: watch for watch in watches}
+        self._watches = tuple(watches)
         self._thread = threading.Thread(target=self._run, name="serial console", daemon=True)
         self._thread.start()
 
@@ -343,8 +331,9 @@ class SerialConsole(_Base):
 
     def _pump(self) -> None:
         with selectors.DefaultSelector() as selector:
-            for descriptor in (self.line.fileno(), self._stop_reader.fileno(), *self._watches):
+            for descriptor in (self.line.fileno(), self._stop_reader.fileno()):
                 selector.register(descriptor, selectors.EVENT_READ)
+            watches = Watches(self._watches, selector)
             next_sample = 0.0
             while True:
                 ready = {key.fd for key, _ in selector.select(_TICK_SECONDS)}
@@ -354,33 +343,36 @@ class SerialConsole(_Base):
                 if self._stop_reader.fileno() in ready:
                     self._drain()
                     return
-                if self.line.fileno() in ready and not self._drain():
+                said, is_open = self._read_line() if self.line.fileno() in ready else (b"", True)
+                # What the firmware said before a word of the line has arrived by now, and is taken before it.
+                endings = watches.serve()
+                self._take(said)
+                if not is_open:
                     selector.unregister(self.line)
                     if not self._watches:
                         self._end(Ending(ConsoleLost, "the serial line was closed"))
-                for descriptor in ready & self._watches.keys():
-                    try:
-                        ending = self._watches[descriptor].on_readable()
-                    except EOFError:
-                        selector.unregister(descriptor)
-                        continue
-                    if ending is not None:
-                        selector.unregister(descriptor)
-                        self._drain()
-                        self._end(ending)
+                for ending in endings:
+                    self._drain()
+                    self._end(ending)
 
-    def _drain(self) -> bool:
-        """Reads the line until it is empty for now; False at its end."""
+    def _drain(self) -> None:
+        """Takes what the line still holds."""
+        said, _ = self._read_line()
+        self._take(said)
+
+    def _read_line(self) -> tuple[bytes, bool]:
+        """What the line holds for now, and whether it is still open."""
+        said = b""
         while True:
             try:
                 data = self.line.recv(_CHUNK_BYTES)
             except BlockingIOError:
-                return True
+                return said, True
             except ConnectionResetError:
-                return False
+                return said, False
             if not data:
-                return False
-            self._take(data)
+                return said, False
+            said += data
 
     def _take(self, data: bytes) -> None:
         with self._changed:

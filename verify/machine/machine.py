@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from verify.console.serial import SerialConsole, Watch
+from verify.console.serial import SerialConsole
+from verify.console.watches import Watch
 from verify.machine.command_line import CHANNELS_BY_HAND, QEMU, hardware_arguments
 from verify.machine.disk_counts import DiskReads, DiskWrites, reads_counted, writes_counted
 from verify.machine.ending import ending_told_by
