@@ -21,6 +21,8 @@ from mic.errors import SourcePosition, UserError
 # libyaml where PyYAML was built with it: ten times faster, and it takes JSON that is indented with tabs.
 _Loader: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+# The libyaml of PyYAML 6.0.4 and newer gives up by itself, at 1,000 levels: before any event has come.
+_LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
 MAX_DEPTH = 50
 MAX_VALUES = 20_000
 # libyaml compares every directive with every earlier one, so many of them take quadratic time.
@@ -89,6 +91,8 @@ def _position(source: Source, mark: _Mark | None) -> SourcePosition:
 def _complaint(source: Source, error: yaml.MarkedYAMLError) -> UserError:
     mark = error.problem_mark or error.context_mark
     where = _position(source, mark)
+    if (error.problem or "").startswith(_LIBYAML_TOO_DEEP):
+        return _too_deep(where)
     begun = _position(source, error.context_mark) if error.context_mark is not None else None
     index = len(source.for_parser) if mark is None else mark.index
     message, hint = explain(error.problem or "", source.for_parser[index : index + 1], where, begun)
