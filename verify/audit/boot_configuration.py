@@ -18,6 +18,7 @@ _ROOT = "root=live:"
 _BY_LABEL = ("LABEL=", "CDLABEL=")
 _TRUE = frozenset({"", "1", "yes", "on", "true", "y"})
 _OVERLAYFS = "rd.live.overlay.overlayfs"
+_NAMED_PLACES = 2
 
 
 def read_grub_cfgs(medium: Medium, in_efi_image: Iterable[tuple[PurePosixPath, GrubCfg]]) -> tuple[GrubCfgFacts, ...]:
@@ -47,7 +48,7 @@ def audit_volume_label(label: str, cfgs: Sequence[GrubCfgFacts], arguments: Sequ
         for other, places in others.items():
             all_of_efi = place_kind == IN_EFI_IMAGE and len(places) == len(mine)
             fatal = frozenset({Firmware.UEFI}) if all_of_efi else frozenset[Firmware]()
-            text = f"the volume label is {label!r}, but search in {' and '.join(places)} has {other}"
+            text = f"the volume label is {label!r}, but search in {_in_short(places)} has {other}"
             ledger.found(aspect, text, fatal)
     roots = [value for value in _labels_of_root(arguments)]
     for other in dict.fromkeys(root for root in roots if root != label):
@@ -55,6 +56,12 @@ def audit_volume_label(label: str, cfgs: Sequence[GrubCfgFacts], arguments: Sequ
     if not roots:
         ledger.found(aspect, f"the volume label is {label!r}, but the linux line has no root=live:LABEL=")
     ledger.saw(aspect, label)
+
+
+def _in_short(places: Sequence[str]) -> str:
+    """The first of the places that say the same, and how many more do: a medium has some twenty grub.cfgs."""
+    more = len(places) - _NAMED_PLACES
+    return " and ".join([*places[:_NAMED_PLACES], *([f"{more} more"] if more > 0 else [])])
 
 
 def _labels_of_root(arguments: Sequence[str]) -> list[str]:
