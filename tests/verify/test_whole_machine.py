@@ -67,6 +67,10 @@ def test_another_disk_that_was_booted_is_named() -> None:
         judge_boot_source(DiskReads(ISO, MIB), others, 0)
 
 
+def test_a_disk_that_was_only_looked_at_was_not_booted_however_little_was_read_of_the_medium() -> None:
+    assert judge_boot_source(DiskReads(ISO, 0), (DiskReads(DISK, 2 * MIB),), KERNEL_AND_INITRD)
+
+
 def test_a_root_file_system_of_another_disk_is_named_though_the_kernel_is_the_mediums() -> None:
     with pytest.raises(ProductFailure, match=r"root file system of /other\.raw"):
         judge_boot_source(DiskReads(ISO, KERNEL_AND_INITRD + MIB), (DiskReads(DISK, 60 * MIB),), KERNEL_AND_INITRD)

@@ -28,7 +28,7 @@ def judge_boot_source(medium: DiskReads, others: tuple[DiskReads, ...], to_load:
     if not others:
         return f"read: {shown}"
     most = max(others, key=lambda disk: disk.bytes)
-    if medium.bytes < max(to_load, _LEAST_BYTES) and most.bytes > medium.bytes:
+    if medium.bytes < max(to_load, _LEAST_BYTES) and most.bytes > max(medium.bytes, _LEAST_BYTES):
         raise ProductFailure(
             f"not the medium was booted but {most.disk}: of the medium less was read than its kernel and initrd"
             f" have ({_mib(to_load)}); read: {shown}"
