@@ -47,6 +47,15 @@ def test_a_stall_while_the_host_ran_others_ends_no_wait_and_is_counted(on_a_busy
     assert observer.excused == 1
 
 
+def test_an_emulated_processor_that_is_stuck_for_a_while_ends_no_wait_and_is_counted() -> None:
+    observer = ConsoleObserver(None, None, None, emulated=True)
+    observer.take(STALL)
+    assert observer.alarm is None
+    assert observer.excused == 1
+    observer.take(OOPS)
+    assert isinstance(observer.alarm, GuestFailed)
+
+
 def test_a_busy_host_excuses_nothing_but_stalls(on_a_busy_host: tuple[str, str, str]) -> None:
     observer = observer_of(*on_a_busy_host, shown=OOPS)
     assert isinstance(observer.alarm, GuestFailed)

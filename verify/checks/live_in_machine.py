@@ -133,7 +133,7 @@ def no_kernel_complaint(subject: NoKernelComplaint, guest: Guest) -> str:
     # Any that the host does not excuse has ended a wait, and is told there.
     allowed = (*subject.allowed, SOFT_LOCKUP.name) if excused else subject.allowed
     seen = judge_kernel(guest.session.serial_text(), tainted, emulated=emulated, allowed=allowed)
-    return f"{seen}; {excused} complaints of a stuck processor while the host ran others" if excused else seen
+    return f"{seen}; {excused} complaints of a stuck processor, which the host excuses" if excused else seen
 
 
 def judge_kernel(serial: str, tainted: int, *, emulated: bool, allowed: tuple[str, ...] = ()) -> str:

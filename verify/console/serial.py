@@ -69,7 +69,7 @@ class SerialConsole(_Base):
         self.time_scale = time_scale
         self.line = line
         line.setblocking(False)
-        self._observer = ConsoleObserver(log, cast, hunger, tolerated)
+        self._observer = ConsoleObserver(log, cast, hunger, tolerated, emulated=time_scale > 1)
         self._hunger = hunger
         self._changed = threading.Condition()
         self._incoming = bytearray()
