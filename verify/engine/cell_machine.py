@@ -80,7 +80,6 @@ class CellMachine:
         if self._machine is None:
             with self.lost_when_raising("the machine did not boot"):
                 self._start(self.ways_in[0] if self.ways_in else None)
-            self.recorder.screenshot("login")
         machine = self.running()
         phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in sorted(machine.phase_times.items()))
         return f"{phases}; {self._reads_told}"
@@ -125,6 +124,7 @@ class CellMachine:
             self._boot_obstacle = None if way is None else way.accompany(machine)
             wait_for_login_prompt(machine.console, self.deadline(_BOOT_CEILING_SECONDS))
         self._reads_told = self._prove_medium_booted(machine)
+        self.recorder.screenshot("login")
 
     def _prove_medium_booted(self, machine: Machine) -> str:
         medium, *others = machine.disk_reads()
