@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
-from contextlib import ExitStack
 
 import pytest
 
-from mic import programs
+from tests.verify_machine.test_starvation import SPIN, hunger_of
 from verify.console.observer import ConsoleObserver
 from verify.machine.failure import GuestFailed
-from verify.machine.starvation import ProcessorHunger
 
 STALL = b"[   73.495359] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\r\n"
 OOPS = b"[   74.000000] BUG: kernel NULL pointer dereference, address: 0000000000000008\r\n"
-SPIN = "import os; os.nice({nice}); os.sched_setaffinity(0, {{{processor}}})\nwhile True: pass"
-SAMPLES = 20
 
 
 def observer_of(guest: str, *rivals: str, shown: bytes) -> ConsoleObserver:
     """What is made of `shown` when the guest is a Python program with rivals beside it."""
-    with ExitStack() as running:
-        for rival in rivals:
-            running.enter_context(programs.started(sys.executable, "-c", rival))
-        hunger = ProcessorHunger(running.enter_context(programs.started(sys.executable, "-c", guest)).pid)
-        for _ in range(SAMPLES):
-            hunger.sample()
-            time.sleep(0.1)
+    with hunger_of(guest, *rivals) as hunger:
         observer = ConsoleObserver(None, None, hunger)
         observer.take(shown)
         return observer
