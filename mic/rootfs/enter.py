@@ -7,10 +7,12 @@ its exit code, whereupon the kernel ends whatever the program left running.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +38,7 @@ class Request(NamedTuple):
     top: str
     scratch: str
     read_only: bool
+    network: bool
     binds: tuple[tuple[str, str], ...]
     arguments: tuple[str, ...]
 
@@ -68,8 +71,8 @@ def main() -> int:
                 | calls.CLONE_NEWPID
                 | calls.CLONE_NEWIPC
                 | calls.CLONE_NEWUTS
-                | calls.CLONE_NEWNET
                 | calls.CLONE_NEWCGROUP
+                | (0 if request.network else calls.CLONE_NEWNET)
             )
         except OSError as error:
             print(f"{FORBIDDEN}: {error.strerror}", file=sys.stderr, flush=True)
@@ -99,7 +102,7 @@ def _run_inside(request: Request, calls: ModuleType) -> int:
     os.setuid(0)
     os.setgroups([])
     os.umask(0o022)
-    _enter_root(request, calls)
+    made = _enter_root(request, calls)
     program = os.fork()
     if program == 0:
         try:
@@ -113,16 +116,20 @@ def _run_inside(request: Request, calls: ModuleType) -> int:
     while True:
         ended, status = os.wait()
         if ended == program:
+            _remove_mount_points(made, [target for _, target in request.binds], calls)
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
 
 
-def _enter_root(request: Request, calls: ModuleType) -> None:
-    """Makes `request.top` the root. From the change of root on, no path leads to the host any more."""
+def _enter_root(request: Request, calls: ModuleType) -> list[str]:
+    """Makes `request.top` the root. From the change of root on, no path leads to the host any more.
+
+    Returns the mount points that were made for `request.binds`.
+    """
     calls.mount(None, "/", None, calls.MS_REC | calls.MS_PRIVATE)
     sources = {name: os.open(f"/dev/{name}", os.O_PATH) for name in _DEVICES}
     scratch = os.open(request.scratch, os.O_PATH | os.O_DIRECTORY)
-    binds = [(os.open(source, os.O_PATH | os.O_DIRECTORY), target) for source, target in request.binds]
+    binds = [(os.open(source, os.O_PATH), target) for source, target in request.binds]
     # The host's /proc stays beneath until the new one is there: the kernel allows a new /proc only where a
     # whole one is in sight (mount_too_revealing in fs/namespace.c).
     calls.mount(request.top, request.top, None, calls.MS_BIND | calls.MS_REC)
@@ -133,7 +140,8 @@ def _enter_root(request: Request, calls: ModuleType) -> None:
     os.chdir(request.top)
     calls.pivot_root_here()
     # Absolute paths lead to the new root from here on; the old one is dropped last, because nothing can be
-    # bound from a tree that is no longer mounted.
+    # bound from a tree that is no longer mounted. Until then it is stacked on the new one, where the kernel
+    # comes to it by a ".." (a symbolic link of the image's, say): `_inside` leaves none to the kernel.
     if request.read_only:
         calls.mount(None, "/", None, calls.MS_REMOUNT | calls.MS_BIND | calls.MS_RDONLY)
     calls.mount("tmpfs", "/dev", "tmpfs", calls.MS_NOSUID, "mode=755")
@@ -146,17 +154,53 @@ def _enter_root(request: Request, calls: ModuleType) -> None:
         os.mkdir(f"/dev/{name}")
         calls.mount(kind, f"/dev/{name}", kind, calls.MS_NOSUID, options)
     for directory, options in (("/run", "mode=755"), ("/tmp", "mode=1777")):
-        if os.path.isdir(directory):
+        if os.path.isdir(directory := _inside(directory)):
             calls.mount("tmpfs", directory, "tmpfs", calls.MS_NOSUID | calls.MS_NODEV, options)
-    if os.path.isdir("/var/tmp"):
-        calls.mount(f"/proc/self/fd/{scratch}", "/var/tmp", None, calls.MS_BIND)
+    if os.path.isdir(directory := _inside("/var/tmp")):
+        calls.mount(f"/proc/self/fd/{scratch}", directory, None, calls.MS_BIND)
+    made = []
     for source, target in binds:
-        os.makedirs(target, exist_ok=True)
-        calls.mount(f"/proc/self/fd/{source}", target, None, calls.MS_BIND)
+        made += _make_mount_point(target, stat.S_ISDIR(os.fstat(source).st_mode))
+        calls.mount(f"/proc/self/fd/{source}", _inside(target), None, calls.MS_BIND)
     calls.unmount_lazily(".")
     os.chdir("/")
     for descriptor in (*sources.values(), scratch, proc_below_top, *(source for source, _ in binds)):
         os.close(descriptor)
+    return made
+
+
+def _inside(path: str) -> str:
+    """`path` with its symbolic links and ".." resolved step by step, as far as it is there."""
+    return os.path.realpath(path)
+
+
+def _make_mount_point(target: str, is_directory: bool) -> list[str]:
+    """Makes `target` where it is missing, beyond a dangling symbolic link too; returns what was made, in order."""
+    path = _inside(target)
+    missing: list[str] = []
+    while not os.path.lexists(path):
+        missing.insert(0, path)
+        path = os.path.dirname(path)
+    for path in missing:
+        if is_directory or path != missing[-1]:
+            os.mkdir(path)
+        else:
+            Path(path).touch()
+    return missing
+
+
+def _remove_mount_points(made: list[str], targets: list[str], calls: ModuleType) -> None:
+    """Leaves the image without the mount points that were made for it, as it was before."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    for target in reversed(targets):
+        with contextlib.suppress(OSError):  # What the program has unmounted itself.
+            calls.unmount_lazily(target)
+    for path in reversed(made):
+        if os.path.isdir(path):
+            os.rmdir(path)
+        else:
+            os.unlink(path)
 
 
 if __name__ == "__main__":

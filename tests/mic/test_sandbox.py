@@ -92,6 +92,120 @@ def test_environment_of_the_host_is_not_seen(shell: Callable[..., Completed], mo
     assert "HOST_SECRET" not in shell("env").text
 
 
+def added_to_the_image(workspace: Path) -> list[str]:
+    """The paths that are in the view and not in the image."""
+    changes, image = workspace / "changes", workspace / "image-root"
+    found = (path.relative_to(changes) for path in changes.rglob("*"))
+    return sorted(str(path) for path in found if not os.path.lexists(image / path))
+
+
+@pytest.fixture
+def lent(bookworm: Path, isolated: Isolated[tuple[Completed, list[str]]]) -> Callable[..., tuple[Completed, list[str]]]:
+    """Runs a shell script with something lent; also returns what is in the root afterwards and was not before."""
+
+    def run(script: str, source: Path, target: str) -> tuple[Completed, list[str]]:
+        def work(workspace: Path) -> tuple[Completed, list[str]]:
+            with open_image(bookworm, workspace) as image, open_rootfs(image, workspace) as rootfs:
+                done = rootfs.sandbox.run("sh", "-c", script, read_only_binds={source: target}, check=False)
+                return done, added_to_the_image(workspace)
+
+        return isolated(work)
+
+    return run
+
+
+def test_directory_lent_read_only_is_seen_and_its_mount_point_is_gone_afterwards(
+    lent: Callable[..., tuple[Completed, list[str]]], tmp_path: Path
+) -> None:
+    directory = tmp_path / "config"
+    directory.mkdir()
+    (directory / "script").write_text("content")
+    done, left = lent("cat /_imageconfigs/script", directory, "/_imageconfigs")
+    assert (done.exit_code, done.text, left) == (0, "content", [])
+
+
+def test_nothing_in_a_directory_lent_read_only_can_be_changed(
+    lent: Callable[..., tuple[Completed, list[str]]], tmp_path: Path
+) -> None:
+    directory = tmp_path / "config"
+    directory.mkdir()
+    (directory / "script").write_text("content")
+    attempts = "touch /_imageconfigs/new; mount -o remount,rw,bind /_imageconfigs; echo x > /_imageconfigs/script"
+    lent(
+        f"{attempts}; rm -f /_imageconfigs/script; mount -o remount,rw /_imageconfigs; id", directory, "/_imageconfigs"
+    )
+    assert [path.name for path in directory.iterdir()] == ["script"]
+    assert (directory / "script").read_text() == "content"
+
+
+def test_directory_that_holds_the_workspace_can_be_lent(
+    lent: Callable[..., tuple[Completed, list[str]]], tmp_path: Path
+) -> None:
+    """Where the configuration lies beside the output: the mounts of the run itself are below it."""
+    (tmp_path / "note.txt").write_text("beside")
+    done, left = lent("cat /_imageconfigs/note.txt", tmp_path, "/_imageconfigs")
+    assert (done.text, left) == ("beside", [])
+
+
+def test_file_can_be_lent_where_the_image_has_none(
+    lent: Callable[..., tuple[Completed, list[str]]], tmp_path: Path
+) -> None:
+    (tmp_path / "policy").write_text("#!/bin/sh\nexit 101\n")
+    done, left = lent(
+        "cat /usr/local/lent/below/policy-rc.d; ls -la /usr/local/lent",
+        tmp_path / "policy",
+        "/usr/local/lent/below/policy-rc.d",
+    )
+    assert "exit 101" in done.text
+    assert left == []
+
+
+def test_mount_point_is_gone_although_a_process_was_left_in_it(
+    lent: Callable[..., tuple[Completed, list[str]]], tmp_path: Path
+) -> None:
+    done, left = lent("cd /_imageconfigs; setsid sleep 27183 >/dev/null 2>&1 & sleep 0.2", tmp_path, "/_imageconfigs")
+    assert (done.exit_code, left) == (0, [])
+
+
+RESOLV_CONFS: dict[str, Callable[[Path], object]] = {
+    "absent": lambda path: path.unlink(missing_ok=True),
+    "a file": lambda path: path.write_text("nameserver 192.0.2.1\n"),
+    "a link to nothing in /run": lambda path: path.symlink_to("../run/systemd/resolve/stub-resolv.conf"),
+    "an absolute link to nothing": lambda path: path.symlink_to("/run/NetworkManager/resolv.conf"),
+    "a link to a file": lambda path: path.symlink_to("hostname"),
+    "a link to nothing in the image": lambda path: path.symlink_to("/var/lib/resolver/resolv.conf"),
+}
+
+
+def shape_of(path: Path) -> tuple[object, ...]:
+    if not os.path.lexists(path):
+        return ("absent",)
+    status = path.lstat()
+    content = os.readlink(path) if path.is_symlink() else path.read_text()
+    return (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, status.st_ino, content)
+
+
+@pytest.mark.parametrize("resolv_conf", RESOLV_CONFS)
+def test_lent_network_is_the_hosts_and_the_images_resolv_conf_is_as_it_was(
+    resolv_conf: str, bookworm: Path, isolated: Isolated[tuple[Completed, object, object, list[str]]]
+) -> None:
+    def work(workspace: Path) -> tuple[Completed, object, object, list[str]]:
+        with open_image(bookworm, workspace) as image, open_rootfs(image, workspace) as rootfs:
+            path = rootfs.tree.top / "etc/resolv.conf"
+            RESOLV_CONFS[resolv_conf](path)
+            before = shape_of(path)
+            script = "tail -n +3 /proc/net/dev | cut -d: -f1; echo =; cat /etc/resolv.conf; echo x >> /etc/resolv.conf"
+            done = rootfs.sandbox.run("sh", "-c", script, network=True, check=False)
+            return done, before, shape_of(path), added_to_the_image(workspace)
+
+    done, before, after, added = isolated(work)
+    interfaces, _, resolver = done.text.partition("=\n")
+    assert set(interfaces.split()) == set(os.listdir("/sys/class/net"))
+    assert resolver == Path("/etc/resolv.conf").read_text()
+    assert before == after
+    assert added == ([] if before == ("absent",) else ["etc/resolv.conf"])
+
+
 def test_environment_without_user_namespaces_is_told_in_a_sentence(bookworm: Path, isolated: Isolated[str]) -> None:
     """As in a chroot, or with user.max_user_namespaces=0: the kernel refuses, mic says so."""
 
