@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from verify.checks.catalogue import in_machine
 from verify.checks.live_in_machine import judge_kernel, judge_writes
 from verify.checks.whole_machine import upper_layer_in_memory
 from verify.deadline import Deadline
-from verify.engine.boot_source import bytes_to_load, judge_boot_source
+from verify.engine.boot_source import blame_failed_boot, bytes_to_load, judge_boot_source
 from verify.engine.disk_watch import DiskContents
 from verify.engine.machine_ids import others_with
 from verify.engine.session import MachineSession
@@ -29,10 +30,11 @@ from verify.expectations.expectation import Place
 from verify.expectations.live import OwnMachineId, ShowsPattern
 from verify.machine.disk_content import content_digest
 from verify.machine.disk_counts import DiskReads, DiskWrites
-from verify.machine.failure import GuestFailed
+from verify.machine.failure import Circumstances, GuestFailed
 from verify.machine.firmware import Firmware
 from verify.machine.kept import running_in
 from verify.machine.patterns import GRUB_ERROR, KERNEL_PANIC, NO_RULES, PatternRules
+from verify.machine.phase import Phase
 from verify.machine.spec import Attachment, MachineSpec
 from verify.outcome import NotReached
 from verify.plan import MachineCell, Plan
@@ -74,6 +76,30 @@ def test_a_disk_that_was_only_looked_at_was_not_booted_however_little_was_read_o
 def test_a_root_file_system_of_another_disk_is_named_though_the_kernel_is_the_mediums() -> None:
     with pytest.raises(ProductFailure, match=r"root file system of /other\.raw"):
         judge_boot_source(DiskReads(ISO, KERNEL_AND_INITRD + MIB), (DiskReads(DISK, 60 * MIB),), KERNEL_AND_INITRD)
+
+
+NO_PROMPT = GuestFailed("no login prompt, and nothing new for 50 s", Circumstances(Phase.FIRMWARE, 61.0))
+
+
+def test_a_boot_that_fails_on_another_disk_is_blamed_on_it_and_ends_as_no_failure_of_the_mediums_own() -> None:
+    others = (DiskReads(Path("/quiet.raw"), MIB), DiskReads(DISK, 38 * MIB))
+    for medium in (0, MIB):
+        blamed = blame_failed_boot(NO_PROMPT, DiskReads(ISO, medium), others, KERNEL_AND_INITRD)
+        assert re.match(r"not the medium was booted but /other\.raw.*; that boot failed: no login prompt", str(blamed))
+        assert not isinstance(blamed, GuestFailed)
+
+
+@pytest.mark.parametrize(
+    ("medium", "disk"),
+    [(0, 2 * MIB), (MIB, 2 * MIB), (KERNEL_AND_INITRD, 60 * MIB), (20 * MIB, 15 * MIB)],
+    ids=["firmware looked", "GRUB searched", "the initrd looked", "the medium's boot broke off"],
+)
+def test_a_boot_that_fails_on_the_medium_stays_its_own_failure_whoever_else_is_looked_at(
+    medium: int, disk: int
+) -> None:
+    others = (DiskReads(DISK, disk),)
+    assert blame_failed_boot(NO_PROMPT, DiskReads(ISO, medium), others, KERNEL_AND_INITRD) is NO_PROMPT
+    assert blame_failed_boot(NO_PROMPT, DiskReads(ISO, medium), (), KERNEL_AND_INITRD) is NO_PROMPT
 
 
 def test_without_another_disk_nothing_else_can_have_booted() -> None:

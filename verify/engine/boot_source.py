@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from mic.errors import UserError
 from verify.machine.disk_counts import DiskReads
+from verify.machine.failure import GuestFailed
 from verify.medium import open_medium
 from verify.verdict import ProductFailure, VerifyError
 
@@ -24,18 +25,46 @@ def judge_boot_source(medium: DiskReads, others: tuple[DiskReads, ...], to_load:
     them whole. Beyond them it has read the rootfs; when instead another disk was read far more than what is
     left for the medium, the rootfs came from there. Without another disk nothing else can have booted.
     """
-    shown = ", ".join(f"{disk.disk.name} {_mib(disk.bytes)}" for disk in (medium, *others))
+    shown = _shown(medium, others)
     if not others:
         return f"read: {shown}"
+    if (instead := booted_instead(medium, others, to_load)) is not None:
+        raise ProductFailure(instead)
     most = max(others, key=lambda disk: disk.bytes)
-    if medium.bytes < max(to_load, _LEAST_BYTES) and most.bytes > max(medium.bytes, _LEAST_BYTES):
-        raise ProductFailure(
-            f"not the medium was booted but {most.disk}: of the medium less was read than its kernel and initrd"
-            f" have ({_mib(to_load)}); read: {shown}"
-        )
     if most.bytes > _CLEARLY_MORE * max(medium.bytes - to_load, _LEAST_BYTES):
         raise ProductFailure(f"the medium's kernel was booted with the root file system of {most.disk}; read: {shown}")
     return f"read: {shown}"
+
+
+def booted_instead(medium: DiskReads, others: tuple[DiskReads, ...], to_load: int) -> str | None:
+    """In words, that another disk was booted and not the medium; None where the reads do not show it.
+
+    `to_load` is as for `judge_boot_source`. Holds however the boot has ended: what firmware, GRUB's search and the
+    probing of kernels read of a disk that they do not boot is far less than any kernel.
+    """
+    most = max(others, key=lambda disk: disk.bytes, default=None)
+    if most is None or medium.bytes >= max(to_load, _LEAST_BYTES) or most.bytes <= max(medium.bytes, _LEAST_BYTES):
+        return None
+    return (
+        f"not the medium was booted but {most.disk}: of the medium less was read than its kernel and initrd"
+        f" have ({_mib(to_load)}); read: {_shown(medium, others)}"
+    )
+
+
+def blame_failed_boot(
+    failure: GuestFailed, medium: DiskReads, others: tuple[DiskReads, ...], to_load: int
+) -> ProductFailure:
+    """The error to raise for a boot that ended in `failure`: itself, or one that names the disk booted instead.
+
+    The latter is no `GuestFailed`: how another system ends says nothing of the medium, not even that it shows what a
+    scenario requires it to show.
+    """
+    instead = booted_instead(medium, others, to_load)
+    return failure if instead is None else ProductFailure(f"{instead}; that boot failed: {failure}")
+
+
+def _shown(medium: DiskReads, others: tuple[DiskReads, ...]) -> str:
+    return ", ".join(f"{disk.disk.name} {_mib(disk.bytes)}" for disk in (medium, *others))
 
 
 def bytes_to_load(medium: Path) -> int:

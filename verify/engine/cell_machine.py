@@ -12,17 +12,19 @@ from verify.access.choose import look_into, ways_in
 from verify.access.way import WayIn
 from verify.console.login import wait_for_login_prompt
 from verify.deadline import Deadline
-from verify.engine.boot_source import bytes_to_load, judge_boot_source
+from verify.engine.boot_source import blame_failed_boot, bytes_to_load, judge_boot_source
 from verify.engine.disk_watch import DiskContents
 from verify.engine.events import MachineEnded, tell
 from verify.engine.recorder import Recorder
 from verify.expectations.credentials import Credential
 from verify.machine.accelerator import Accelerator, probe_accelerator
+from verify.machine.failure import GuestFailed
 from verify.machine.machine import Machine
 from verify.machine.patterns import pattern_named
 from verify.machine.qmp import QmpError
 from verify.outcome import NotReached
 from verify.plan import MachineCell, Plan
+from verify.verdict import VerifyError
 
 # Seconds on fast hardware; an emulated machine gets more (Accelerator.time_scale). A ceiling, not a wait: the
 # console gives up much earlier when nothing moves any more.
@@ -120,11 +122,23 @@ class CellMachine:
         self._machine = self._stack.enter_context(machine)
         self._booted_for = way
         self.recorder.machine_started(machine, self._accelerator)
-        with self.recorder.boot():
+        with self.recorder.boot(), self._blaming_other_disks(machine):
             self._boot_obstacle = None if way is None else way.accompany(machine)
             wait_for_login_prompt(machine.console, self.deadline(_BOOT_CEILING_SECONDS))
         self._reads_told = self._prove_medium_booted(machine)
         self.recorder.screenshot("login")
+
+    @contextmanager
+    def _blaming_other_disks(self, machine: Machine) -> Iterator[None]:
+        """A boot that fails is blamed on the disk that was booted instead of the medium, where one was."""
+        try:
+            yield
+        except GuestFailed as failure:
+            try:
+                medium, *others = machine.disk_reads()
+            except VerifyError:  # QEMU answers no more, and who cannot be asked cannot be blamed
+                raise failure from None
+            raise blame_failed_boot(failure, medium, tuple(others), bytes_to_load(self._plan.medium)) from failure
 
     def _prove_medium_booted(self, machine: Machine) -> str:
         medium, *others = machine.disk_reads()
