@@ -72,6 +72,66 @@ def test_plan_can_be_moved_with_its_files(tmp_path: Path, plan_file: Path) -> No
     read_matrix_plan(elsewhere / "plan.json").media[0].require_unchanged()
 
 
+SCENARIO_WITH_A_DISK = """\
+description: Another system is attached
+media: [{iso: small.iso, config: config.yaml}]
+other_disks: [trixie]
+firmwares: [bios]
+"""
+
+
+@pytest.fixture
+def with_a_disk(tmp_path: Path, write_config: WriteConfig) -> Path:
+    """A scenario that names another disk by its suite, which no path says where it lies; the disk is a file."""
+    (tmp_path / "media").mkdir()
+    SmallMedium(firmwares=("uefi", "bios")).write(tmp_path).rename(tmp_path / "media/small.iso")
+    write_config(EXAMPLE_1)
+    for name in ("config.yaml", "cloud-init-data"):
+        (tmp_path / name).rename(tmp_path / "media" / name)
+    (tmp_path / "media/installed.raw").write_bytes(b"a system" * 512)
+    scenario = tmp_path / "media/scenario.yaml"
+    scenario.write_text(SCENARIO_WITH_A_DISK)
+    return scenario
+
+
+def test_other_disk_of_a_scenario_is_given_by_name_and_goes_with_the_plan(tmp_path: Path, with_a_disk: Path) -> None:
+    plan, disk = tmp_path / "media/plan.json", tmp_path / "media/installed.raw"
+    done = mic("verify", "plan", with_a_disk, "--output", plan)
+    assert done.returncode == 2
+    assert "--other-disk trixie=PATH" in done.stderr
+    done = mic("verify", "plan", with_a_disk, "--output", plan, "--other-disk", f"trixie={disk}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1] == "   1 scenario.bios-cd-1536mib-1cpu-1disk"
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "media").rename(elsewhere)
+    moved = read_matrix_plan(elsewhere / "plan.json")
+    assert moved.cells[1].machine is not None
+    assert moved.cells[1].machine.other_disks == (elsewhere / "installed.raw",)
+    moved.media[0].require_unchanged()
+    (elsewhere / "installed.raw").write_bytes(b"another one" * 512)
+    with pytest.raises(UserError, match="not the file that the plan was made for"):
+        moved.media[0].require_unchanged()
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ("trixie", "--other-disk trixie is not NAME=PATH"),
+        ("sid={disk}", "no scenario names another disk sid"),
+        ("trixie={disk}.gone", "there is no file"),
+    ],
+)
+def test_other_disk_that_cannot_be_meant_is_refused(
+    tmp_path: Path, with_a_disk: Path, option: str, complaint: str
+) -> None:
+    disk = tmp_path / "media/installed.raw"
+    given = option.format(disk=disk)
+    done = mic("verify", "plan", with_a_disk, "--output", tmp_path / "p.json", "--other-disk", given)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert not (tmp_path / "p.json").exists()
+
+
 @pytest.mark.parametrize("name", ["small.iso", "config.yaml", "cloud-init-data/meta-data"])
 def test_cell_does_not_run_against_other_files_than_planned(tmp_path: Path, plan_file: Path, name: str) -> None:
     with (tmp_path / name).open("a") as file:

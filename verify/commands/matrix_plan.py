@@ -32,17 +32,28 @@ def plan(
         list[FirmwareName] | None, typer.Option(help="For ISOs: firmware to boot with; both if not given.")
     ] = None,
     media_dir: Annotated[Path, typer.Option(help="Where the media of scenarios with image and config lie.")] = Path(),
+    other_disk: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATH",
+            help="For scenarios: the image behind a name under other_disks that is no path. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[
         CellFormat, typer.Option(help="How the cells are printed; github: a matrix for fromJSON.")
     ] = CellFormat.TABLE,
 ) -> None:
     """Writes a plan: every cell with its number, and the digests of the files it is about."""
     from verify.machine.firmware import Firmware
-    from verify.matrix.planning import plan_media, plan_scenarios
+    from verify.matrix.planning import OtherDisk, plan_media, plan_scenarios
     from verify.plan import MachineCell, Plan
 
+    disks = [OtherDisk.parse(text) for text in other_disk or ()]
     if config_file is None:
-        matrix = plan_scenarios(inputs, media_dir)
+        matrix = plan_scenarios(inputs, media_dir, disks)
+    elif disks:
+        raise UserError("--other-disk is for the names of scenarios, and there is none", where="--other-disk")
     else:
         cells = tuple(MachineCell(Firmware(name.value)) for name in firmware or list(FirmwareName))
         matrix = plan_media([Plan(iso.absolute(), config_file.absolute(), Path(), cells) for iso in inputs])
