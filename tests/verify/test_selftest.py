@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from fixtures.defects import CORPUS
+from mic.config import load_config
+from verify.checks.content import judge_text_at_the_end, judge_words_at_the_end
 from verify.expectations.expectation import Place
+from verify.machine.failure import Circumstances, GuestFailed
+from verify.machine.patterns import BAD_PATTERNS
+from verify.machine.phase import Phase
 from verify.outcome import Outcome
 from verify.selftest.__main__ import chosen_media, sampled
 from verify.selftest.defect import BadMedium, BootOn, Cause, Defect, GoodMedium, load_corpus, media_of
 from verify.selftest.score import Answer, Score, score, summary
-from verify.verdict import Verdict
+from verify.verdict import ProductFailure, Verdict
 
 BASE = GoodMedium("good", "bookworm", Path("config.yaml"))
 FSTAB = Defect("fstab", "fstab left", "good", (Cause("live.no-fstab", "fstab", Place.MEDIUM),), ("live.no-failed-*",))
@@ -133,3 +139,53 @@ def test_the_document_lists_every_defect() -> None:
 def test_a_corpus_that_is_not_there_is_the_callers_mistake() -> None:
     with pytest.raises(Exception, match="there is no corpus"):
         load_corpus("fixtures.nowhere:CORPUS")
+
+
+def boot_failures() -> list[GuestFailed]:
+    """What `live.boot` may say: every bad pattern, every way to be stuck or to end, in every phase."""
+    causes = [pattern.cause for pattern in BAD_PATTERNS]
+    causes += [
+        "no login prompt, and nothing new for 50 s",
+        "no login prompt, nothing new for 50 s, and an idle processor",
+    ]
+    causes += [
+        "no login prompt after 900 s",
+        "the guest restarted itself",
+        "the guest switched itself off (guest-shutdown)",
+    ]
+    return [GuestFailed(cause, Circumstances(phase, 12.3)) for cause in causes for phase in Phase]
+
+
+def causes_of(check: str, place: Place) -> list[tuple[Defect, Cause]]:
+    return [(d, c) for d in CORPUS.defects for c in d.causes if c.check == check and c.place is place]
+
+
+def test_no_cause_is_named_by_just_any_failure_of_its_check() -> None:
+    anything = ("", "it is wrong", "no such thing", "the medium has no file /some/other")
+    loose = [(d.name, c.check) for d in CORPUS.defects for c in d.causes for a in anything if re.search(c.reason, a)]
+    assert not loose
+
+
+def test_a_boot_that_fails_names_a_defect_only_by_its_own_cause_or_phase() -> None:
+    checked = causes_of("live.boot", Place.MACHINE)
+    assert checked
+    for defect, cause in checked:
+        if "root file system of" in cause.reason:
+            continue  # told by what was read of the disks, see test_whole_machine
+        named = [failure for failure in boot_failures() if cause.matches("live.boot", str(failure), Place.MACHINE)]
+        assert named, defect.name
+        assert 1 in (len({failure.cause for failure in named}), len({failure.phase for failure in named})), defect.name
+
+
+def test_a_kernel_argument_that_is_wrong_in_another_way_names_no_defect_of_the_arguments() -> None:
+    configs = {medium.name: load_config(medium.config_file) for medium in CORPUS.good_media}
+    checked = [pair for place in Place for pair in causes_of("kernel-arguments.asked", place)]
+    assert checked
+    for defect, cause in checked:
+        asked = configs[defect.base].iso.kernel_command_line.arguments
+        with pytest.raises(ProductFailure) as in_grub_cfg:
+            judge_words_at_the_end((*asked.words, "other=1"), asked)
+        with pytest.raises(ProductFailure) as in_machine:
+            judge_text_at_the_end("root=live:LABEL=MIC_0 other=1", asked)
+        for failure in (in_grub_cfg.value, in_machine.value):
+            assert not cause.matches(cause.check, str(failure), cause.place), defect.name
