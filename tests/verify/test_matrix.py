@@ -20,10 +20,12 @@ from jsonschema import Draft7Validator
 from mic.errors import UserError
 from tests.verify.conftest import EXAMPLE_1, WriteConfig
 from tests.verify.small_medium import SmallMedium
-from verify.matrix.cell_run import shard
+from verify.matrix.cell_run import Result, shard
 from verify.matrix.kubernetes import JobSettings, job_manifest
 from verify.matrix.merge import Merged, merge
-from verify.matrix.plan_file import read_matrix_plan
+from verify.matrix.plan_file import plan_digest, read_matrix_plan
+from verify.outcome import Outcome
+from verify.report.model import CellReport, MachineFacts, Report
 from verify.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -230,6 +232,69 @@ def test_results_of_different_keywords_are_refused(tmp_path: Path, plan_file: Pa
     assert run(plan_file, "0", tmp_path / "b", "-k", "fstab") == 0
     with pytest.raises(UserError, match="different -k"):
         joined(tmp_path, tmp_path / "a", tmp_path / "b")
+
+
+@pytest.fixture
+def two_machines(tmp_path: Path, plan_file: Path) -> Path:
+    """A plan with two machines."""
+    iso, config, plan = tmp_path / "small.iso", tmp_path / "config.yaml", tmp_path / "two.json"
+    firmwares = ("--firmware", "bios", "--firmware", "uefi")
+    assert mic("verify", "plan", iso, "--config-file", config, *firmwares, "--output", plan).returncode == 0
+    return plan
+
+
+def booted(plan_file: Path, cell: str, digest: str, into: Path, *, begun: float) -> Path:
+    """A result of a machine that has passed and had a machine-id of that digest: what a boot would leave."""
+    planned = read_matrix_plan(plan_file).cell(cell)
+    machine = MachineFacts("bios", "cd", 1536, 1, (), "tcg", "", (), (), "", "", (), (), machine_id_digest=digest)
+    outcome = Outcome(planned.own_id, "live.boot", "boots", "test", Verdict.PASS, "", "", (), begun, 1.0)
+    cells = (CellReport(planned.own_id, Verdict.PASS, (outcome,), 1.0, machine),)
+    sha256 = planned.medium.medium_sha256
+    report = Report(Verdict.PASS, "small.iso", sha256, 1, "c.yaml", begun, 1.0, 1, None, cells, "0")
+    into.mkdir(parents=True)
+    (into / "report.json").write_bytes(report.to_json())
+    (into / "result.json").write_bytes(Result(plan_digest(plan_file), planned.id).to_json())
+    (into / "matrix.json").write_bytes(plan_file.read_bytes())
+    return into
+
+
+def test_machines_of_different_runs_with_one_machine_id_fail_both_and_name_each_other(
+    tmp_path: Path, two_machines: Path
+) -> None:
+    first, second = (cell.id for cell in read_matrix_plan(two_machines).cells[1:])
+    one = booted(two_machines, "1", "a" * 64, tmp_path / "r/one", begun=1.0)
+    two = booted(two_machines, "2", "a" * 64, tmp_path / "r/two", begun=1.0)
+    merged = joined(tmp_path, one, two)
+    assert [cell.verdict for cell in merged.cells[1:]] == [Verdict.PRODUCT_FAILURE] * 2
+    for cell, other in zip(merged.cells[1:], (second, first), strict=True):
+        assert cell.tries[-1].reasons[-1].endswith(f"its machine id is also that of {other}")
+        assert "live.machine-id" in merged.summary()
+    assert merged.verdict is Verdict.PRODUCT_FAILURE
+    # Of a shard, the cells that it has.
+    only = read_matrix_plan(two_machines).cells[1:2]
+    assert [cell.id for cell in merge((one, two), tmp_path / "shard", None, only).cells] == [first]
+
+
+def test_machines_with_ids_of_their_own_or_none_told_pass(tmp_path: Path, two_machines: Path) -> None:
+    for name, digests in (("different", ("a" * 64, "b" * 64)), ("unknown", ("", ""))):
+        results = [
+            booted(two_machines, str(number), digest, tmp_path / name / str(number), begun=1.0)
+            for number, digest in enumerate(digests, start=1)
+        ]
+        merged = joined(tmp_path, *results)
+        assert [cell.verdict for cell in merged.cells[1:]] == [Verdict.PASS] * 2, name
+
+
+def test_cell_that_has_one_machine_id_in_two_boots_fails_and_a_copy_of_a_result_is_no_second_boot(
+    tmp_path: Path, two_machines: Path
+) -> None:
+    one = booted(two_machines, "1", "a" * 64, tmp_path / "one", begun=1.0)
+    shutil.copytree(one, tmp_path / "copy")
+    assert joined(tmp_path, one, tmp_path / "copy").cells[1].verdict is Verdict.PASS
+    again = booted(two_machines, "1", "a" * 64, tmp_path / "again", begun=2.0)
+    (_, cell, _) = joined(tmp_path, one, again).cells
+    assert cell.verdict is Verdict.PRODUCT_FAILURE
+    assert "also that of another boot of this cell" in cell.tries[-1].reasons[-1]
 
 
 def test_shard_of_a_plan_is_run_on_one_machine(tmp_path: Path, plan_file: Path) -> None:

@@ -14,6 +14,7 @@ from verify.engine.events import (
     CheckEnded,
     Event,
     MachineEnded,
+    MachineIdRead,
     MachineStarted,
     Noted,
     PhaseReached,
@@ -49,6 +50,7 @@ EVENTS: tuple[Event, ...] = (
     PhaseReached(CELL.id, "kernel", 7.25),
     Screenshot(CELL.id, "cells/screen.png"),
     ShellOpened(CELL.id, "test", "sudo"),
+    MachineIdRead(CELL.id, "d" * 64),
     Noted(CELL.id, "the journal is lost"),
     CheckEnded(outcome("boot", Verdict.PASS)),
     CheckEnded(outcome("wrong", Verdict.PRODUCT_FAILURE, f"wrong because {ODD}")),
@@ -92,6 +94,7 @@ def test_everything_told_of_a_machine_is_in_the_report(plan: Plan) -> None:
     assert facts.logs == (f"cells/{CELL.id}/serial.log",)
     assert facts.other_disks == ("/other disk",)
     assert (facts.user, facts.privilege) == ("test", "sudo")
+    assert facts.machine_id_digest == "d" * 64
 
 
 def test_check_that_never_ended_is_a_harness_fault(plan: Plan) -> None:

@@ -23,6 +23,7 @@ from verify.checks.whole_machine import upper_layer_in_memory
 from verify.deadline import Deadline
 from verify.engine.boot_source import blame_failed_boot, bytes_to_load, judge_boot_source
 from verify.engine.disk_watch import DiskContents
+from verify.engine.events import EventReader, MachineIdRead
 from verify.engine.machine_ids import others_with
 from verify.engine.session import MachineSession
 from verify.expectations.derive import expectations_of
@@ -195,6 +196,15 @@ def test_whichever_machine_looks_later_finds_the_same_id(two_cells: Plan) -> Non
     assert others_with(other, two_cells, second) == ()
     assert others_with(other, two_cells, first) == (f"the machine {second.id}",)
     assert others_with("e" * 32, two_cells, first) == ()
+
+
+def test_only_a_digest_of_an_id_is_kept_and_told_and_the_same_id_has_the_same(two_cells: Plan) -> None:
+    for cell in two_cells.cells:
+        others_with(ID, two_cells, cell)
+    told = [event for event in EventReader(two_cells.events_file).new() if isinstance(event, MachineIdRead)]
+    assert [event.cell for event in told] == [cell.id for cell in two_cells.cells]
+    assert len({event.digest for event in told}) == 1
+    assert all(ID not in file.read_text() for file in two_cells.report_dir.rglob("*") if file.is_file())
 
 
 def test_a_machine_id_is_one_and_nobody_elses(tmp_path: Path) -> None:

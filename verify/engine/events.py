@@ -109,6 +109,15 @@ class Screenshot:
 
 
 @dataclass(frozen=True)
+class MachineIdRead:
+    """The machine has an id, of which only a digest is told (`verify.engine.machine_ids`)."""
+
+    cell: str
+    digest: str
+    kind: Literal["machine id read"] = "machine id read"
+
+
+@dataclass(frozen=True)
 class Noted:
     """Something about the evidence itself: what is missing of it, and why."""
 
@@ -135,6 +144,7 @@ Event = (
     | ShellOpened
     | AccessFailed
     | Screenshot
+    | MachineIdRead
     | Noted
     | MachineEnded
 )

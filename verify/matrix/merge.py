@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,6 +20,7 @@ from mic.errors import UserError
 from verify import judgement
 from verify.matrix.cell_run import PLAN_COPY_NAME, RESULT_NAME, Result
 from verify.matrix.plan_file import Cell, plan_digest, read_matrix_plan
+from verify.matrix.shared_ids import BootId, boot_ids, shared
 from verify.outcome import Outcome
 from verify.report.model import Report
 from verify.report.summary import ended, nth
@@ -118,7 +119,10 @@ def merge(
     keyword = _keyword(found)
     out.mkdir(parents=True, exist_ok=True)
     wanted = plan.cells if only is None else tuple(only)
-    cells = tuple(_merged_cell(cell, by_cell.get(cell.id, []), out) for cell in wanted)
+    same_id = shared(boot for cell in plan.cells for boot in _boots(cell, by_cell.get(cell.id, [])))
+    cells = tuple(
+        _with_shared_id(_merged_cell(cell, by_cell.get(cell.id, []), out), same_id.get(cell.id, ())) for cell in wanted
+    )
     verdict = judgement.worst(cell.verdict for cell in cells if cell.verdict is not None)
     media = tuple(
         MergedMedium(one.name, str(one.plan.medium), one.medium_sha256, str(one.plan.config_file)) for one in plan.media
@@ -182,6 +186,25 @@ def _merged_cell(cell: Cell, found: Sequence[_Found], out: Path) -> MergedCell:
     if len(looked_at) > 1:
         words += f" at the {nth(looked_at.index(counted) + 1)} of {len(looked_at)} runs"
     return MergedCell(cell.index, cell.id, counted.verdict, words, looked_at)
+
+
+def _boots(cell: Cell, found: Sequence[_Found]) -> Iterator[BootId]:
+    for one in found:
+        if one.report is not None:
+            yield from boot_ids(cell.id, cell.own_id, one.report)
+
+
+def _with_shared_id(cell: MergedCell, others: tuple[str, ...]) -> MergedCell:
+    """The cell, as a product failure where `others` have had its machine's id: each run by itself cannot see that."""
+    if not others:
+        return cell
+    failure = Verdict.PRODUCT_FAILURE
+    names = " and ".join("another boot of this cell" if other == cell.id else other for other in others)
+    reason = (
+        f"{failure.value}: The machine has an id of its own [live.machine-id]: its machine id is also that of {names}"
+    )
+    last = replace(cell.tries[-1], verdict=failure, words=failure.value, reasons=(*cell.tries[-1].reasons, reason))
+    return replace(cell, verdict=failure, words=failure.value, tries=(*cell.tries[:-1], last))
 
 
 def _try(cell: Cell, number: int, found: _Found, out: Path) -> CellTry | None:

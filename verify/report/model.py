@@ -14,6 +14,7 @@ from verify.engine.events import (
     CheckEnded,
     Event,
     MachineEnded,
+    MachineIdRead,
     MachineStarted,
     Noted,
     PhaseReached,
@@ -59,6 +60,7 @@ class MachineFacts:
 
     `logs` and `screenshots` are file names relative to the report directory, screenshots in their order;
     `notes` say what a reader has to know of the evidence: what is missing, what is over its budget.
+    `machine_id_digest` tells machines with the same id apart from others; empty where nobody has asked for it.
     """
 
     firmware: str
@@ -79,6 +81,7 @@ class MachineFacts:
     time_scale: float = 1.0
     access: str = ""
     access_changes: str = ""
+    machine_id_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ class _Told:
     shell: ShellOpened | None = None
     screenshots: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    machine_id_digest: str = ""
 
 
 def cell_reports(plan: Plan, events: Iterable[Event], keyword: str | None) -> tuple[CellReport, ...]:
@@ -172,6 +176,12 @@ def _take(told: _Told, event: Event) -> None:
             told.begun[event.check] = event.at
         case CheckEnded():
             told.outcomes.append(event.outcome)
+        case _:
+            _take_of_machine(told, event)
+
+
+def _take_of_machine(told: _Told, event: Event) -> None:
+    match event:
         case MachineStarted():
             told.started = event
             # Where the harness had to boot again to get in, the report is about the machine it asked.
@@ -185,6 +195,8 @@ def _take(told: _Told, event: Event) -> None:
             told.shell = event
         case Screenshot():
             told.screenshots.append(event.file)
+        case MachineIdRead():
+            told.machine_id_digest = event.digest
         case Noted():
             told.notes.append(event.text)
 
@@ -237,6 +249,7 @@ def _machine_facts(plan: Plan, cell_id: str, told: _Told) -> MachineFacts | None
         notes=tuple(told.notes),
         host_class=None if started is None else started.host_class,
         time_scale=1.0 if started is None else started.time_scale,
+        machine_id_digest=told.machine_id_digest,
     )
 
 
