@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import shutil
@@ -39,6 +38,23 @@ from verify.tries import cells_tried, doubted
 PAGE_NAME = "index.html"
 _REPORT_FILES = ("junit.xml", "report.json", PAGE_NAME, "audit.json", "events.jsonl", "pytest.log")
 _PYTEST_ENVIRONMENT = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+
+
+@dataclass(frozen=True)
+class _FileState:
+    """What tells that a file has been written to or replaced since; None where there is no file."""
+
+    inode: int
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> _FileState | None:
+        try:
+            stat = path.stat()
+        except OSError:  # what is not there the audit complains of
+            return None
+        return cls(stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -101,6 +117,7 @@ def run_plan(
     comparison: Comparison = NO_COMPARISON,
 ) -> int:
     """Audits the medium, runs the cells of a plan and writes the report; returns the exit code, as `verify` does."""
+    state = _FileState.of(plan.medium)
     audit = _check_inputs(plan)
     baseline = comparison.read()
     _prepare(plan, audit)
@@ -111,7 +128,10 @@ def run_plan(
         # A hard budget decides too, so it is looked at before it is known whether there is another try.
         return with_boot_times(_run_once(one, keyword, processes), plan.boot_budget, baseline, comparison.tolerance)
 
-    report = _report(plan, keyword, processes, begun, cells_tried(plan, retries, run_once))
+    cells = cells_tried(plan, retries, run_once)
+    if _FileState.of(plan.medium) != state:
+        raise UserError("the file was changed while it was verified", where=plan.medium, hint="verify it again")
+    report = _report(plan, audit, keyword, processes, begun, cells)
     page = write_report(report, plan.report_dir)
     print(summary(report, page), flush=True)
     comparison.keep(report.cells)
@@ -227,14 +247,14 @@ def _own_pytest_environment() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _report(plan: Plan, keyword: str | None, processes: int, begun: float, cells: tuple[CellReport, ...]) -> Report:
-    with plan.medium.open("rb") as medium:
-        digest = hashlib.file_digest(medium, "sha256").hexdigest()
+def _report(
+    plan: Plan, audit: Audit, keyword: str | None, processes: int, begun: float, cells: tuple[CellReport, ...]
+) -> Report:
     return Report(
         verdict=judgement.worst(cell.verdict for cell in cells),
         medium=str(plan.medium),
-        medium_sha256=digest,
-        medium_bytes=plan.medium.stat().st_size,
+        medium_sha256=audit.sha256,
+        medium_bytes=audit.size,
         config_file=str(plan.config_file),
         begun=begun,
         seconds=time.time() - begun,
@@ -242,4 +262,5 @@ def _report(plan: Plan, keyword: str | None, processes: int, begun: float, cells
         keyword=keyword,
         cells=cells,
         version=importlib.metadata.version("mic"),
+        notes=audit.not_checked,
     )

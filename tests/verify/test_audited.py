@@ -16,7 +16,7 @@ from verify.expectations.audited import AuditAgrees
 from verify.outcome import NotReached
 from verify.verdict import HarnessFault, ProductFailure
 
-EMPTY = Audit(Path("x.iso"), 0, "L", BootFacts(), LiveSystemFacts(), (), (), (), 0.0)
+EMPTY = Audit(Path("x.iso"), 0, "", "L", BootFacts(), LiveSystemFacts(), (), (), (), 0.0)
 SEEN = replace(EMPTY, seen=(Seen(Aspect.SQUASHFS, "whole"),))
 FOUND = Finding(Aspect.SQUASHFS, "cut short")
 

@@ -41,7 +41,7 @@ from verify.machine.firmware import Firmware
 
 Configured = Callable[..., Config]
 LABEL = "MIC_TEST"
-AUDIT = Audit(Path("x.iso"), 0, LABEL, BootFacts(), LiveSystemFacts(), (), (), (), 0.0)
+AUDIT = Audit(Path("x.iso"), 0, "", LABEL, BootFacts(), LiveSystemFacts(), (), (), (), 0.0)
 FIRMWARES = (Firmware.UEFI, Firmware.BIOS)
 HASH = "$6$saltsalt$" + "h" * 86
 

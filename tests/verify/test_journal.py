@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.verify.local_machine import LocalMachine
+from verify.access.choose import GuestSystem
 from verify.access.way import AccessChoice
 from verify.checks.guest import GuestShell, NoPrivilege, Privilege, RootShell
 from verify.engine.events import EventReader, Noted
@@ -114,7 +115,7 @@ def test_a_journal_that_cannot_be_had_or_written_is_a_note_and_no_error(session:
 def test_no_machine_no_journal_and_the_report_hears_of_it(tmp_path: Path) -> None:
     cell = MachineCell(Firmware.BIOS)
     plan = Plan(Path("/m.iso"), Path("/c.yaml"), tmp_path, (cell,), access=AccessChoice.PASSWORD)
-    session = MachineSession(plan, cell, ())
+    session = MachineSession(plan, cell, (), GuestSystem())
     with pytest.raises(HarnessFault):
         session.open_shell()
     keep_journal(session, plan.evidence_of(cell.id), MASKED)

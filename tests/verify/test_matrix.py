@@ -7,6 +7,8 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -314,6 +316,24 @@ def test_full_disk_is_never_taken_for_a_wrong_medium(tmp_path: Path, plan_file: 
         )  # fmt: skip
         assert done.returncode in (2, 75), f"{limit}: {done.returncode} {done.stderr}"
         assert done.returncode == 75 or "cannot be written" in done.stderr
+
+
+def test_medium_that_is_changed_while_it_is_verified_gives_no_report(tmp_path: Path, plan_file: Path) -> None:
+    iso, config, into = tmp_path / "small.iso", tmp_path / "config.yaml", tmp_path / "r"
+
+    def change_once_audited() -> None:
+        while not (into / "audit.json").exists():
+            time.sleep(0.01)
+        with iso.open("r+b") as file:
+            file.write(b"\0")
+
+    changing = threading.Thread(target=change_once_audited)
+    changing.start()
+    done = mic("verify", iso, "--config-file", config, "-k", "medium", "--report-dir", into)
+    changing.join()
+    assert done.returncode == 2, done.stdout
+    assert "small.iso: the file was changed while it was verified" in done.stderr
+    assert not (into / "report.json").exists()
 
 
 def test_iso_is_verified_without_naming_a_command_and_no_check_is_no_pass(tmp_path: Path, plan_file: Path) -> None:

@@ -25,6 +25,7 @@ from verify.engine.events import (
 from verify.machine.firmware import Firmware
 from verify.outcome import Observation, Outcome
 from verify.plan import MachineCell, Plan
+from verify.report.junit import render_junit
 from verify.report.model import CellReport, PhaseTime, Report, cell_reports
 from verify.report.page import render_page
 from verify.report.summary import summary
@@ -75,7 +76,7 @@ def report(plan: Plan, events: Sequence[Event] = EVENTS) -> Report:
     cells = cell_reports(plan, events, None)
     return Report(
         Verdict.PRODUCT_FAILURE, str(plan.medium), "f" * 64, 1 << 20, "/c.yaml", 1_700_000_000.0, 9.0, 2, None,
-        cells, "0.1"
+        cells, "0.1", ("no checksum implanted",)
     )  # fmt: skip
 
 
@@ -232,3 +233,9 @@ def test_summary_names_cells_failures_and_the_report(plan: Plan) -> None:
     assert "product failure: Requirement wrong [wrong]\n      wrong because" in text
     assert "because of wrong" not in text
     assert text.endswith("product failure after 9 s; report: /r/index.html")
+
+
+def test_what_could_not_be_checked_is_said_in_every_form_of_the_report(plan: Plan, page: _Page) -> None:
+    assert "\nnote: no checksum implanted\n" in summary(report(plan), Path("/r/index.html"))
+    assert "no checksum implanted" in page.text
+    assert 'name="note" value="no checksum implanted"' in render_junit(report(plan)).decode()

@@ -17,6 +17,7 @@ from tests.verify.local_machine import LocalMachine
 from tests.verify.small_medium import SmallMedium
 from tests.verify.test_expectations import AUDIT
 from tests.verify_machine.boot_sector import BootSector
+from verify.access.choose import GuestSystem
 from verify.checks.catalogue import in_machine
 from verify.checks.live_in_machine import judge_kernel, judge_writes
 from verify.checks.whole_machine import upper_layer_in_memory
@@ -297,7 +298,7 @@ def session_of(tmp_path: Path, words: bytes, rules: PatternRules = NO_RULES) -> 
     medium = BootSector(words).write_to(tmp_path / "m.iso")
     cell = MachineCell(Firmware.BIOS, Attachment.VIRTIO_DISK, memory_mib=64)
     plan = Plan(medium, Path("/c.yaml"), tmp_path, (cell,), allow_patterns=rules.allow, require_patterns=rules.require)
-    return MachineSession(plan, cell, ())
+    return MachineSession(plan, cell, (), GuestSystem())
 
 
 LOGIN = b"Linux version 6.1.0\r\nlive login: "

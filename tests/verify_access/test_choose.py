@@ -8,8 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from tests.verify.small_medium import SmallMedium
-from verify.access.choose import GuestSystem, look_into, ways_in, why_none
+from verify.access.choose import GuestSystem, guest_system, linux_line_of, ways_in, why_none
 from verify.access.way import AccessChoice, Means
+from verify.audit import Audit, audit_medium
 from verify.expectations.credentials import Credential
 
 ADMIN = Credential("admin", SecretStr("secret"), may_be_root=True, by_cloud_init=False)
@@ -82,19 +83,24 @@ def test_rootfs_tells_systemds_version_sudo_accounts_and_the_debug_shells_termin
         "usr/bin/sudo": "",
         "etc/shadow": "root:*:1::::::",
     }
-    system, line = look_into(small.write(tmp_path))
-    assert system == GuestSystem(252, True, True, frozenset({"root", "test", ""}), (True, False))
-    assert line == 2
+    iso = small.write(tmp_path)
+    # By way of the file: what the workers read.
+    audit = Audit.from_json(audit_medium(iso).to_json())
+    assert guest_system(audit) == GuestSystem(252, True, True, frozenset({"root", "test"}), (True, False))
+    assert linux_line_of(iso) == 2
 
 
 def test_older_generator_and_missing_sudo_are_seen(tmp_path: Path) -> None:
     small = SmallMedium()
     small.rootfs |= {"usr/lib/systemd/libsystemd-shared-247.so": ""}
-    system, _ = look_into(small.write(tmp_path))
+    system = guest_system(audit_medium(small.write(tmp_path)))
     assert (system.systemd, system.names_terminal, system.has_sudo) == (247, False, False)
 
 
 def test_medium_that_cannot_be_read_leaves_all_ways_open(tmp_path: Path) -> None:
     broken = tmp_path / "broken.iso"
     broken.write_bytes(b"no ISO at all")
-    assert look_into(broken) == (GuestSystem(), None)
+    assert linux_line_of(broken) is None
+    small = SmallMedium()
+    del small.rootfs["etc/passwd"]
+    assert guest_system(audit_medium(small.write(tmp_path))) == GuestSystem()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import random
 import struct
 import subprocess
@@ -19,6 +20,7 @@ from tests.verify.small_medium import SmallMedium
 from tests.verify_audit.conftest import Damaged, aspects_found, texts_on
 from verify.audit import Aspect, Audit, audit_medium
 from verify.audit.el_torito import bootable_entry
+from verify.audit.text import as_text
 from verify.machine.firmware import Firmware
 from verify.medium import open_medium
 
@@ -61,6 +63,17 @@ def test_block_that_does_not_unpack_is_found_without_a_checksum(tmp_path: Path) 
     assert aspects_found(audit) == {Aspect.SQUASHFS_COMPLETE}
     assert "damaged" in texts_on(audit, Aspect.SQUASHFS_COMPLETE)
     assert Aspect.CHECKSUM not in audit.judged
+    assert ["no checksum implanted" in note for note in audit.not_checked] == [True]
+    assert "none implanted, so not checked" in as_text(audit)
+
+
+def test_medium_is_known_by_the_sha256_of_all_its_bytes(good_iso: Path, damaged: Damaged) -> None:
+    content = good_iso.read_bytes()
+    assert audit_medium(good_iso).sha256 == hashlib.sha256(content).hexdigest()
+    assert audit_medium(good_iso).not_checked == ()
+    audit = damaged(lambda data: data.extend(b"more, behind what the checksum covers" * 50_000))
+    assert audit.sha256 == hashlib.sha256(content + b"more, behind what the checksum covers" * 50_000).hexdigest()
+    assert Aspect.CHECKSUM not in aspects_found(audit)
 
 
 def test_audit_leaves_nothing_behind(good_iso: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verify.console.escapes import EscapeStripper
+from verify.console.escapes import EscapeStripper, without_escapes
 
 # What bash 5.2 on systemd 258 sends around a prompt and a command, bracketed paste included.
 SYSTEMD_258 = (
@@ -51,3 +51,10 @@ def test_text_without_escapes_is_left_alone(pieces: list[bytes]) -> None:
 def test_it_does_not_matter_where_a_read_ends(data: bytes, cut: int) -> None:
     closed = data + b"\r\n."  # so that nothing is held back at the end
     assert stripped(closed[:cut], closed[cut:]) == stripped(closed)
+
+
+def test_a_whole_log_is_read_as_the_console_was_and_ends_where_a_sequence_is_cut_short() -> None:
+    said = b"\x1b[2J\x1b[31mfirst\x1b[0m\r\n\x1bP+q436f\x1b\\second\x1b(B \x1b]3008;start=1\x1b\\third\x1b[1;"
+    stripper = EscapeStripper()
+    in_pieces = b"".join(stripper.feed(said[n : n + 1]) for n in range(len(said)))
+    assert without_escapes(said) == in_pieces == b"\nfirst\r\nsecond third"

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mic.errors import UserError
 from verify.access.grub_entry import GrubEntry, place_of_linux_line
 from verify.access.system_credential import FIRST_SYSTEMD, system_credential
 from verify.access.user_password import UserPassword
 from verify.access.way import AccessChoice, Means, WayIn
+from verify.audit import Audit
 from verify.expectations.credentials import Credential
-from verify.medium import Medium, open_medium
-from verify.squashfs import RootfsOnMedium
+from verify.medium import open_medium
 from verify.verdict import ProductFailure
-
-_SHARED_LIBRARY = re.compile(r"libsystemd-shared-(\d+)\b.*\.so")
-_DEBUG_GENERATOR = PurePosixPath("/usr/lib/systemd/system-generators/systemd-debug-generator")
-# In the text of the unit's description, which holds the terminal's name where one can be chosen.
-_NAMES_TERMINAL = b"shell on /dev/%s"
-_SUDO = PurePosixPath("/usr/bin/sudo")
 
 
 @dataclass(frozen=True)
@@ -38,42 +31,30 @@ class GuestSystem:
     ends_lines: tuple[bool, bool] = (True, True)
 
 
-def guest_system(rootfs: RootfsOnMedium) -> GuestSystem:
-    """Looks into the rootfs; raises `ProductFailure` when it cannot be read."""
-    versions = [int(match[1]) for path in rootfs.entries if (match := _SHARED_LIBRARY.fullmatch(path.name))]
-    passwd = rootfs.read(PurePosixPath("/etc/passwd"))
-    shadow = rootfs.read(PurePosixPath("/etc/shadow"))
+def guest_system(audit: Audit) -> GuestSystem:
+    """What the audit has read in the rootfs; each field its default where it could not."""
+    facts = audit.live.access
+    if facts is None:
+        return GuestSystem()
     return GuestSystem(
-        systemd=max(versions, default=None),
-        names_terminal=rootfs.find(_DEBUG_GENERATOR) is not None and _NAMES_TERMINAL in rootfs.read(_DEBUG_GENERATOR),
-        has_sudo=rootfs.find(_SUDO) is not None,
-        account_names=frozenset(line.partition(b":")[0].decode(errors="replace") for line in passwd.split(b"\n")),
-        ends_lines=(passwd.endswith(b"\n"), shadow.endswith(b"\n")),
+        systemd=facts.systemd,
+        names_terminal=facts.names_terminal,
+        has_sudo=facts.has_sudo,
+        account_names=frozenset(account.name for account in audit.live.accounts),
+        ends_lines=(facts.passwd_ends_line, facts.shadow_ends_line),
     )
 
 
-def look_into(medium: Path) -> tuple[GuestSystem, int | None]:
-    """What the medium tells of the ways in, and `place_of_linux_line`.
+def linux_line_of(medium: Path) -> int | None:
+    """`place_of_linux_line` of the grub.cfg that loads the kernel; None where there is none.
 
     What cannot be read is for the checks of the medium to complain about.
     """
     try:
         with open_medium(medium) as opened:
-            linux_line = linux_line_of(opened)
-            try:
-                return guest_system(opened.live_rootfs()), linux_line
-            except ProductFailure:
-                return GuestSystem(), linux_line
-    except UserError:
-        return GuestSystem(), None
-
-
-def linux_line_of(medium: Medium) -> int | None:
-    """`place_of_linux_line` of the grub.cfg that loads the kernel; None where there is none."""
-    try:
-        path, _ = medium.grub_cfg()
-        return place_of_linux_line(medium.read(path).decode(errors="replace"))
-    except ProductFailure:
+            path, _ = opened.grub_cfg()
+            return place_of_linux_line(opened.read(path).decode(errors="replace"))
+    except (ProductFailure, UserError):
         return None
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path, PurePosixPath
 
 from verify.audit.boot_configuration import audit_live_arguments, audit_volume_label, read_grub_cfgs
-from verify.audit.checksum import audit_checksum
+from verify.audit.checksum import Checksums, audit_checksums
 from verify.audit.cloud_init import audit_cloud_init
 from verify.audit.efi_image import audit_efi_image
 from verify.audit.el_torito import audit_boot_catalogue, audit_boot_info_table
@@ -38,11 +38,13 @@ def audit_medium(path: Path) -> Audit:
     ledger = Ledger()
     with open_medium(path) as medium, path.open("rb") as file:
         raw = RawMedium(path, file, path.stat().st_size)
-        boot, live = _audited(raw, medium, ledger)
+        checksums = audit_checksums(raw, ledger)
+        boot, live = _audited(raw, medium, checksums, ledger)
         label = medium.label
     return Audit(
         medium=path,
         size=raw.size,
+        sha256=checksums.sha256,
         volume_label=label,
         boot=boot,
         live=live,
@@ -53,8 +55,7 @@ def audit_medium(path: Path) -> Audit:
     )
 
 
-def _audited(raw: RawMedium, medium: Medium, ledger: Ledger) -> tuple[BootFacts, LiveSystemFacts]:
-    checksum = audit_checksum(raw, ledger)
+def _audited(raw: RawMedium, medium: Medium, checksums: Checksums, ledger: Ledger) -> tuple[BootFacts, LiveSystemFacts]:
     el_torito = audit_boot_catalogue(raw, ledger)
     boot_info_table = audit_boot_info_table(raw, el_torito, ledger)
     tables = audit_partition_tables(raw, el_torito, ledger)
@@ -77,7 +78,7 @@ def _audited(raw: RawMedium, medium: Medium, ledger: Ledger) -> tuple[BootFacts,
         partitions=tables.partitions,
         efi_files=efi.files,
         grub_cfgs=cfgs,
-        checksum=checksum,
+        checksum=checksums.implanted,
     )
     live = LiveSystemFacts(
         kernel=files.kernel,
@@ -87,6 +88,7 @@ def _audited(raw: RawMedium, medium: Medium, ledger: Ledger) -> tuple[BootFacts,
         operating_system=found.operating_system,
         kernel_versions_in_rootfs=kernels,
         accounts=found.accounts,
+        access=found.access,
         fstab=found.fstab,
         machine_id=found.machine_id,
         ssh_host_keys=found.ssh_host_keys,

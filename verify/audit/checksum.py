@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 
 from verify.audit.ledger import Ledger
 from verify.audit.model import Aspect
@@ -22,8 +23,38 @@ _READ_BYTES = 1 << 20
 _FIELD = re.compile(rb"ISO MD5SUM = (?P<md5>[0-9a-f]{32});SKIPSECTORS = (?P<skip>\d{1,9});")
 
 
-def audit_checksum(raw: RawMedium, ledger: Ledger) -> str | None:
-    """The implanted MD5 in hex, or None where there is none, which is no finding."""
+@dataclass(frozen=True)
+class Checksums:
+    """The implanted MD5 in hex, None where there is none; and the SHA-256 of all bytes, by which reports know it."""
+
+    implanted: str | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Implanted:
+    md5: str
+    covered: int
+
+
+def audit_checksums(raw: RawMedium, ledger: Ledger) -> Checksums:
+    """Reads the whole medium once. No implanted checksum is no finding."""
+    implanted = _implanted(raw, ledger)
+    covers = implanted is not None and 0 < implanted.covered <= raw.size
+    md5, sha256 = _digests(raw, implanted.covered if implanted is not None and covers else 0)
+    if implanted is None:
+        return Checksums(None, sha256)
+    if not covers:
+        text = f"the medium's own checksum covers {implanted.covered} bytes, the medium has {raw.size}"
+        ledger.found(Aspect.CHECKSUM, text)
+        return Checksums(implanted.md5, sha256)
+    if md5 != implanted.md5:
+        ledger.found(Aspect.CHECKSUM, f"the medium is damaged: its MD5 is {md5}, it was made with {implanted.md5}")
+    ledger.saw(Aspect.CHECKSUM, f"MD5 {implanted.md5} of {implanted.covered} bytes")
+    return Checksums(implanted.md5, sha256)
+
+
+def _implanted(raw: RawMedium, ledger: Ledger) -> _Implanted | None:
     descriptor = raw.cd_sectors(VOLUME_DESCRIPTORS_LBA)
     field = descriptor[_APPLICATION_USE : _APPLICATION_USE + _APPLICATION_USE_BYTES]
     if not field.startswith(b"ISO MD5SUM"):
@@ -33,26 +64,17 @@ def audit_checksum(raw: RawMedium, ledger: Ledger) -> str | None:
         ledger.found(Aspect.CHECKSUM, "the medium's own checksum is damaged")
         return None
     sectors = int.from_bytes(descriptor[_VOLUME_SPACE_SIZE : _VOLUME_SPACE_SIZE + 4], "little") - int(match["skip"])
-    covered = sectors * CD_SECTOR_BYTES
-    implanted = match["md5"].decode()
-    if not 0 < covered <= raw.size:
-        ledger.found(Aspect.CHECKSUM, f"the medium's own checksum covers {covered} bytes, the medium has {raw.size}")
-        return implanted
-    computed = _md5(raw, covered)
-    if computed != implanted:
-        ledger.found(Aspect.CHECKSUM, f"the medium is damaged: its MD5 is {computed}, it was made with {implanted}")
-    ledger.saw(Aspect.CHECKSUM, f"MD5 {implanted} of {covered} bytes")
-    return implanted
+    return _Implanted(match["md5"].decode(), sectors * CD_SECTOR_BYTES)
 
 
-def _md5(raw: RawMedium, covered: int) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    begin = VOLUME_DESCRIPTORS_LBA * CD_SECTOR_BYTES + _APPLICATION_USE
-    digest.update(raw.read(0, begin))
-    digest.update(b" " * _APPLICATION_USE_BYTES)
-    position = begin + _APPLICATION_USE_BYTES
-    while position < covered:
-        block = raw.read(position, min(_READ_BYTES, covered - position))
-        digest.update(block)
-        position += len(block)
-    return digest.hexdigest()
+def _digests(raw: RawMedium, covered: int) -> tuple[str, str]:
+    """The MD5 of the first `covered` bytes as isomd5sum computes it, and the SHA-256 of all."""
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    for position in range(0, raw.size, _READ_BYTES):
+        block = raw.read(position, _READ_BYTES)
+        sha256.update(block)
+        if position == 0:  # which holds the whole field
+            begin = VOLUME_DESCRIPTORS_LBA * CD_SECTOR_BYTES + _APPLICATION_USE
+            block = block[:begin] + b" " * _APPLICATION_USE_BYTES + block[begin + _APPLICATION_USE_BYTES :]
+        md5.update(block[: max(0, covered - position)])
+    return md5.hexdigest(), sha256.hexdigest()

@@ -115,6 +115,21 @@ class AccountFacts:
 
 
 @dataclass(frozen=True)
+class AccessFacts:
+    """What decides by which means a shell can be had in the booted system (`verify.access`).
+
+    `systemd` is its version, None where none was found; `names_terminal`: its debug shell can be given a terminal;
+    the last two tell whether /etc/passwd and /etc/shadow end in a newline, as they should.
+    """
+
+    systemd: int | None
+    names_terminal: bool
+    has_sudo: bool
+    passwd_ends_line: bool
+    shadow_ends_line: bool
+
+
+@dataclass(frozen=True)
 class CloudInitFile:
     """A file of cloud-init's seed; `place` as the booted machine sees it; `kind` its header or format."""
 
@@ -135,6 +150,7 @@ class LiveSystemFacts:
     operating_system: str | None = None
     kernel_versions_in_rootfs: tuple[str, ...] = ()
     accounts: tuple[AccountFacts, ...] = ()
+    access: AccessFacts | None = None
     fstab: str | None = None
     machine_id: str | None = None
     ssh_host_keys: tuple[str, ...] = ()

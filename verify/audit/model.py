@@ -74,11 +74,13 @@ class Seen:
 class Audit:
     """The whole audit of one medium. An aspect with neither finding nor `Unjudged` but with `Seen` is good.
 
-    `size` is in bytes, `seconds` how long the audit took. None of its texts holds a password, a hash or a key.
+    `size` is in bytes, `sha256` that of all of them, `seconds` how long the audit took. None of its texts holds a
+    password, a hash or a key.
     """
 
     medium: Path
     size: int
+    sha256: str
     volume_label: str
     boot: BootFacts
     live: LiveSystemFacts
@@ -100,6 +102,13 @@ class Audit:
         """The aspects of which the audit says anything at all."""
         records: Iterable[Seen | Finding | Unjudged] = (*self.seen, *self.findings, *self.unjudged)
         return frozenset(record.aspect for record in records)
+
+    @property
+    def not_checked(self) -> tuple[str, ...]:
+        """What nothing on the medium allows to check, in sentences: no finding, but no proof either."""
+        if Aspect.CHECKSUM in self.judged:
+            return ()
+        return ("the medium has no checksum implanted (implantisomd5), so that it was not checked against one",)
 
     def to_json(self) -> bytes:
         """The audit as JSON, indented; `from_json` reads it back."""

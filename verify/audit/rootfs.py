@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from verify.audit.facts import AccountFacts, SquashfsFacts
+from verify.audit.facts import AccessFacts, AccountFacts, SquashfsFacts
 from verify.audit.ledger import EVERY_FIRMWARE, Ledger
 from verify.audit.model import Aspect
 from verify.audit.raw import RawMedium
@@ -24,6 +24,11 @@ _DBUS_MACHINE_ID = PurePosixPath("/var/lib/dbus/machine-id")
 _SSH = PurePosixPath("/etc/ssh")
 # machine-id(5): both mean "make one at boot".
 _NO_MACHINE_ID = ("", "uninitialized")
+_SHARED_LIBRARY = re.compile(r"libsystemd-shared-(\d+)\b.*\.so")
+_DEBUG_GENERATOR = PurePosixPath("/usr/lib/systemd/system-generators/systemd-debug-generator")
+# In the text of the unit's description, which holds the terminal's name where one can be chosen.
+_NAMES_TERMINAL = b"shell on /dev/%s"
+_SUDO = PurePosixPath("/usr/bin/sudo")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class RootfsAudit:
     squashfs: SquashfsFacts | None = None
     operating_system: str | None = None
     accounts: tuple[AccountFacts, ...] = ()
+    access: AccessFacts | None = None
     fstab: str | None = None
     machine_id: str | None = None
     ssh_host_keys: tuple[str, ...] = ()
@@ -51,11 +57,13 @@ def audit_rootfs(raw: RawMedium, medium: Medium, arguments: tuple[str, ...], led
         with ledger.judging(Aspect.SQUASHFS_COMPLETE):
             content_bytes = rootfs.read_everything()
             ledger.saw(Aspect.SQUASHFS_COMPLETE, f"{content_bytes} bytes in {count} entries")
+        passwd, shadow = (_text(rootfs, f"/etc/{name}") for name in ("passwd", "shadow"))
         return RootfsAudit(
             rootfs=rootfs,
             squashfs=SquashfsFacts(str(path), superblock.size, superblock.compression, count, superblock.file_bytes),
             operating_system=_operating_system(rootfs),
-            accounts=_accounts(rootfs),
+            accounts=_accounts(passwd, shadow),
+            access=_access(rootfs, passwd, shadow),
             fstab=_audit_fstab(rootfs, ledger),
             machine_id=_audit_machine_id(rootfs, ledger),
             ssh_host_keys=tuple(
@@ -94,9 +102,26 @@ def _operating_system(rootfs: RootfsOnMedium) -> str | None:
     return None
 
 
-def _accounts(rootfs: RootfsOnMedium) -> tuple[AccountFacts, ...]:
+def _access(rootfs: RootfsOnMedium, passwd: str, shadow: str) -> AccessFacts | None:
+    """None where there is no passwd or shadow that could be read: then nothing is known of who may come in."""
+    if not passwd or not shadow:
+        return None
+    versions = [int(match[1]) for path in rootfs.entries if (match := _SHARED_LIBRARY.fullmatch(path.name))]
+    try:
+        names_terminal = rootfs.find(_DEBUG_GENERATOR) is not None and _NAMES_TERMINAL in rootfs.read(_DEBUG_GENERATOR)
+    except ProductFailure:  # that a block is damaged is found by reading all of them
+        return None
+    return AccessFacts(
+        systemd=max(versions, default=None),
+        names_terminal=names_terminal,
+        has_sudo=rootfs.find(_SUDO) is not None,
+        passwd_ends_line=passwd.endswith("\n"),
+        shadow_ends_line=shadow.endswith("\n"),
+    )
+
+
+def _accounts(passwd: str, shadow: str) -> tuple[AccountFacts, ...]:
     """The lines of passwd with the state of each password, never the hash."""
-    passwd, shadow = (_text(rootfs, f"/etc/{name}") for name in ("passwd", "shadow"))
     states = {
         fields[0]: accounts.state_of(fields[1]) for line in shadow.splitlines() if len(fields := line.split(":")) == 9
     }

@@ -41,7 +41,7 @@ def _boot(boot: BootFacts) -> Iterator[tuple[str, str]]:
         yield "EFI image", f"{file.path}, {file.size} bytes{machine}"
     for cfg in boot.grub_cfgs:
         yield "grub.cfg", f"{cfg.place}, searches {', '.join(cfg.searched) or 'no label'}"
-    yield "checksum", f"MD5 {boot.checksum}" if boot.checksum else "none implanted"
+    yield "checksum", f"MD5 {boot.checksum}" if boot.checksum else "none implanted, so not checked"
 
 
 def _live(live: LiveSystemFacts) -> Iterator[tuple[str, str]]:

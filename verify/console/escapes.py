@@ -42,6 +42,11 @@ class EscapeStripper:
         return _SEQUENCE.sub(_replacement, data)
 
 
+def without_escapes(data: bytes) -> bytes:
+    """The text of a whole log, without sequences; one that its end cuts short is left out as well."""
+    return EscapeStripper().feed(data)
+
+
 def _replacement(match: re.Match[bytes]) -> bytes:
     final = match["final"]
     return b"\n" if final is not None and final in _NEW_LINE_FINALS else b""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 
-from verify.access.choose import look_into, ways_in
+from verify.access.choose import GuestSystem, linux_line_of, ways_in
 from verify.access.way import WayIn
+from verify.console.escapes import without_escapes
 from verify.console.login import wait_for_login_prompt
 from verify.deadline import Deadline
 from verify.engine.boot_source import blame_failed_boot, bytes_to_load, judge_boot_source
@@ -30,16 +30,17 @@ from verify.verdict import VerifyError
 # console gives up much earlier when nothing moves any more.
 _BOOT_CEILING_SECONDS = 300.0
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-
 
 class CellMachine:
-    """The machine of `cell` in `plan`; `credentials` are those of the configuration's users. Lost, it stays lost."""
+    """The machine of `cell` in `plan`; `credentials` are those of the configuration's users, `system` is what the
+    audit has read in the rootfs. Lost, it stays lost.
+    """
 
-    def __init__(self, plan: Plan, cell: MachineCell, credentials: tuple[Credential, ...]) -> None:
+    def __init__(self, plan: Plan, cell: MachineCell, credentials: tuple[Credential, ...], system: GuestSystem) -> None:
         self._plan = plan
         self._cell = cell
         self._credentials = credentials
+        self._system = system
         self._evidence = plan.evidence_of(cell.id)
         self._stack = ExitStack()
         self._accelerator: Accelerator | None = None
@@ -64,7 +65,7 @@ class CellMachine:
     @cached_property
     def ways_in(self) -> tuple[WayIn, ...]:
         """The ways in that are worth trying, best first: it is booted for the first. Looks into the medium."""
-        return ways_in(self._plan.access, self._credentials, *look_into(self._plan.medium))
+        return ways_in(self._plan.access, self._credentials, self._system, linux_line_of(self._plan.medium))
 
     @property
     def booted_for(self) -> WayIn | None:
@@ -162,8 +163,7 @@ class CellMachine:
     def serial_text(self) -> str:
         """The raw serial log so far, without escape sequences."""
         log = self._evidence / "serial.log"
-        text = log.read_bytes().decode(errors="replace") if log.exists() else ""
-        return _ESCAPES.sub("", text)
+        return without_escapes(log.read_bytes()).decode(errors="replace") if log.exists() else ""
 
     def line_of(self, pattern: str) -> str | None:
         """The console's first line of the bad pattern with that name; None where it has not been seen."""

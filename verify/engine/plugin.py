@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from mic.config import Config, load_config
+from verify.access.choose import guest_system
 from verify.audit import Audit
 from verify.checks.catalogue import in_machine, on_medium
 from verify.checks.guest import Guest
@@ -121,7 +122,7 @@ class MachineNode(CellNode):
         # A scenario that wants to see the boot fail is about just that.
         boots_anyway = self.plan.boot_anyway or self.plan.patterns.ends_boot is not None
         self.cannot_boot = () if boots_anyway else audit.fatal_for(cell.firmware)
-        self._session = MachineSession(self.plan, cell, self.credentials)
+        self._session = MachineSession(self.plan, cell, self.credentials, guest_system(audit))
 
     def make(self, expectation: Expectation, notebook: Notebook) -> str:
         if self.cannot_boot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
+from verify.access.choose import GuestSystem
 from verify.checks.guest import GuestShell, Privilege
 from verify.console.login import LoginResult
 from verify.engine.cell_machine import CellMachine
@@ -24,10 +25,10 @@ class MachineSession:
     these raise `NotReached`.
     """
 
-    def __init__(self, plan: Plan, cell: MachineCell, credentials: tuple[Credential, ...]) -> None:
+    def __init__(self, plan: Plan, cell: MachineCell, credentials: tuple[Credential, ...], system: GuestSystem) -> None:
         self._plan = plan
         self._cell = cell
-        self._machine = CellMachine(plan, cell, credentials)
+        self._machine = CellMachine(plan, cell, credentials, system)
         self._entry = Entry(plan, cell.id, self._machine)
 
     # The machine

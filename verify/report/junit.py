@@ -59,6 +59,7 @@ def _count(element: Element, outcomes: tuple[Outcome, ...], seconds: float) -> N
 
 def _facts(cell: CellReport, report: Report) -> list[tuple[str, str]]:
     facts = [("medium", report.medium), ("medium-sha256", report.medium_sha256), ("verdict", cell.verdict.value)]
+    facts += [("note", note) for note in report.notes]
     for number, earlier in enumerate(cell.earlier_tries, start=1):
         facts.append((f"try-{number}", earlier.verdict.value))
     machine = cell.machine

@@ -101,7 +101,10 @@ class CellReport:
 
 @dataclass(frozen=True)
 class Report:
-    """One run. `begun` is in seconds since the epoch; the SHA-256 tells which medium it was."""
+    """One run. `begun` is in seconds since the epoch; the SHA-256 tells which medium it was.
+
+    `notes` say what a reader has to know of the run as a whole: what of the medium could not be checked.
+    """
 
     verdict: Verdict
     medium: str
@@ -114,6 +117,7 @@ class Report:
     keyword: str | None
     cells: tuple[CellReport, ...]
     version: str
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """The report as JSON, indented; `from_json` reads it back."""

@@ -30,7 +30,7 @@ def _wrong(cell: CellReport) -> list[str]:
 
 
 def summary(report: Report, page: Path) -> str:
-    """Per cell verdict, seconds, counts and notes; each failing requirement with its reason; where the page is."""
+    """Per cell verdict, seconds, counts and notes; each failing requirement with its reason; notes; the page."""
     width = max((len(cell.id) for cell in report.cells), default=0)
     lines = []
     for cell in report.cells:
@@ -41,6 +41,7 @@ def summary(report: Report, page: Path) -> str:
         lines += _wrong(cell)
         lines += [f"    note: {note}" for note in (() if cell.machine is None else cell.machine.notes)]
         lines += _against_baseline(cell)
+    lines += [f"note: {note}" for note in report.notes]
     if not report.cells:
         lines.append("no check was run")
     lines.append(f"{word(report.verdict)} after {report.seconds:.0f} s; report: {page}")
