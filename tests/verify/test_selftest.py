@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,8 @@ from verify.machine.phase import Phase
 from verify.outcome import Outcome
 from verify.selftest.__main__ import chosen_media, sampled
 from verify.selftest.defect import BadMedium, BootOn, Cause, Defect, GoodMedium, load_corpus, media_of
-from verify.selftest.score import Answer, Score, score, summary
+from verify.selftest.record import Record
+from verify.selftest.score import Answer, Result, Score, score, summary
 from verify.verdict import ProductFailure, Verdict
 
 BASE = GoodMedium("good", "bookworm", Path("config.yaml"))
@@ -189,3 +193,92 @@ def test_a_kernel_argument_that_is_wrong_in_another_way_names_no_defect_of_the_a
             judge_text_at_the_end("root=live:LABEL=MIC_0 other=1", asked)
         for failure in (in_grub_cfg.value, in_machine.value):
             assert not cause.matches(cause.check, str(failure), cause.place), defect.name
+
+
+# A self-test that is continued
+
+MEDIA = media_of(CORPUS, CORPUS.defects)
+FIRST, SECOND = MEDIA[0], MEDIA[1]
+
+
+def result(name: str, scored: Score, *, booted: bool = True) -> Result:
+    return Result(name, scored, "because", booted, 1.0)
+
+
+def test_what_has_a_good_result_is_not_run_again_and_counts_in_the_score(tmp_path: Path) -> None:
+    first = Record(tmp_path, resume=False)
+    first.keep(FIRST, [result(FIRST.name, Score.CAUGHT)])
+    first.keep(SECOND, [result(SECOND.name, Score.MISSED)])
+    again = Record(tmp_path, resume=True)
+    assert (again.is_done(FIRST, boots=True), again.is_done(SECOND, boots=True)) == (True, False)
+    assert [one.score for one in again.results_of(MEDIA)] == [Score.CAUGHT, Score.MISSED]
+    again.keep(SECOND, [result(SECOND.name, Score.CAUGHT)])
+    assert [one.score for one in Record(tmp_path, resume=True).results_of(MEDIA)] == [Score.CAUGHT, Score.CAUGHT]
+
+
+def test_a_run_that_is_not_resumed_forgets_what_is_there(tmp_path: Path) -> None:
+    Record(tmp_path, resume=False).keep(FIRST, [result(FIRST.name, Score.CAUGHT)])
+    assert not Record(tmp_path, resume=False).is_done(FIRST, boots=False)
+    assert Record(tmp_path, resume=True).results_of(MEDIA) == ()
+
+
+def test_a_medium_is_done_when_all_its_defects_are_and_in_a_booted_machine_if_that_is_asked(tmp_path: Path) -> None:
+    record = Record(tmp_path, resume=False)
+    shared = next(medium for medium in MEDIA if len(medium.defects) > 1)
+    *most, last = (result(defect.name, Score.CAUGHT) for defect in shared.defects)
+    record.keep(shared, most)
+    assert not record.is_done(shared, boots=True)
+    record.keep(shared, [last])
+    assert record.is_done(shared, boots=True)
+    record.keep(FIRST, [result(FIRST.name, Score.CAUGHT, booted=False)])
+    assert (record.is_done(FIRST, boots=False), record.is_done(FIRST, boots=True)) == (True, False)
+
+
+def test_a_result_of_a_defect_that_has_been_described_otherwise_since_counts_no_more(tmp_path: Path) -> None:
+    record = Record(tmp_path, resume=False)
+    record.keep(FIRST, [result(FIRST.name, Score.CAUGHT)])
+    other = replace(FIRST.defects[0], causes=(Cause("live.boot", "another", Place.MEDIUM),))
+    assert not record.is_done(replace(FIRST, defects=(other,)), boots=True)
+
+
+def test_a_line_that_an_interruption_has_cut_loses_that_result_alone(tmp_path: Path) -> None:
+    record = Record(tmp_path, resume=False)
+    for medium in (FIRST, SECOND):
+        record.keep(medium, [result(medium.name, Score.CAUGHT)])
+    file = tmp_path / "results.jsonl"
+    file.write_bytes(file.read_bytes()[:-20])
+    again = Record(tmp_path, resume=True)
+    assert [one.name for one in again.results_of(MEDIA)] == [FIRST.name]
+    again.keep(SECOND, [result(SECOND.name, Score.CAUGHT)])
+    assert len(Record(tmp_path, resume=True).results_of(MEDIA)) == 2
+
+
+def test_results_that_older_code_has_found_are_told_apart(tmp_path: Path) -> None:
+    record = Record(tmp_path, resume=False)
+    record.keep(FIRST, [result(FIRST.name, Score.CAUGHT)])
+    assert record.by_other_code(MEDIA) == 0
+    file = tmp_path / "results.jsonl"
+    file.write_text(re.sub(r'"code":"\w+"', '"code":"older"', file.read_text()))
+    assert Record(tmp_path, resume=True).by_other_code(MEDIA) == 1
+
+
+@pytest.mark.parametrize("arguments", [("--resume",), ("--all", "--resume", "-k", "label")])
+def test_what_is_to_be_continued_has_to_be_named(arguments: tuple[str, ...]) -> None:
+    done = selftest(*arguments)
+    assert done.returncode == 2
+    assert "--resume needs the --directory" in done.stderr
+
+
+def test_a_finished_run_is_resumed_without_making_anything_and_its_score_is_told_again(tmp_path: Path) -> None:
+    record = Record(tmp_path, resume=False)
+    for medium in media_of(CORPUS, [defect for defect in CORPUS.defects if "gpt" in defect.name]):
+        record.keep(medium, [result(medium.name, Score.CAUGHT)])
+    done = selftest("--all", "-k", "gpt", "--resume", "--directory", str(tmp_path))
+    assert (done.returncode, "3 judged: 3 caught" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert "3 of 3 media have good results" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
+
+
+def selftest(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "verify.selftest", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).resolve().parents[2])

@@ -14,6 +14,7 @@ import typer
 
 from mic.errors import USAGE_EXIT_CODE, UserError
 from verify.selftest.defect import BadMedium, Corpus, load_corpus, media_of
+from verify.selftest.record import Record
 from verify.selftest.run import Job, build_good_media, refuse_unusable, results_of
 from verify.selftest.score import Result, summary
 
@@ -32,6 +33,15 @@ def selftest(
         Path | None, typer.Option(help="For media and reports; temporary if not given.", show_default=False)
     ] = None,
     keep: Annotated[bool, typer.Option(help="Leave the bad media in the directory.")] = False,
+    resume: Annotated[bool, typer.Option(help="Run only what has no good result in the directory yet.")] = False,
+    controls: Annotated[
+        bool | None,
+        typer.Option(
+            "--controls/--no-controls",
+            help="Whether the good media are verified too; with --all and without -k if not given.",
+            show_default=False,
+        ),
+    ] = None,
     listing: Annotated[bool, typer.Option("--list", help="Print the defects and end.")] = False,
     corpus: Annotated[str, typer.Option(help="Where the defects come from, as package.module:NAME.")] = DEFAULT_CORPUS,
 ) -> None:
@@ -50,12 +60,14 @@ def selftest(
     if listing:
         print("\n".join(f"{defect.name:32} {defect.what}" for medium in media for defect in medium.defects))
         return
-    if every:
+    if resume and directory is None:
+        raise UserError("--resume needs the --directory of the run that it continues")
+    if controls if controls is not None else every and keyword is None:
         media = (*(BadMedium(base, ()) for base in found.good_media), *media)
     with tempfile.TemporaryDirectory(prefix="mic-selftest-") as temporary:
         place = directory or Path(temporary)
         refuse_unusable(place)
-        sys.exit(run(corpus, media, place, audit_only=audit_only, keep=keep))
+        sys.exit(run(corpus, media, place, audit_only=audit_only, keep=keep, resume=resume))
 
 
 def chosen_media(corpus: Corpus, keyword: str | None, *, alone: bool) -> tuple[BadMedium, ...]:
@@ -72,18 +84,33 @@ def sampled(media: Sequence[BadMedium], count: int, seed: int) -> tuple[BadMediu
     return tuple(medium for number, medium in enumerate(media) if number in picked)
 
 
-def run(corpus: str, media: Sequence[BadMedium], directory: Path, *, audit_only: bool, keep: bool) -> int:
-    """Runs the media and prints a line for each defect; returns the exit code."""
+def run(
+    corpus: str,
+    media: Sequence[BadMedium],
+    directory: Path,
+    *,
+    audit_only: bool,
+    keep: bool,
+    resume: bool = False,
+) -> int:
+    """Runs the media, prints a line for each defect and the score of all; returns the exit code.
+
+    To `resume` leaves out the media that the directory has good results of; the score covers these as well.
+    """
     begun = time.monotonic()
-    good = build_good_media(corpus, media, directory)
-    jobs = [
-        Job(corpus, medium, good[medium.base.name], directory, _boots(medium, audit_only), keep) for medium in media
-    ]
-    results: list[Result] = []
-    for some in results_of(jobs):
+    record = Record(directory, resume=resume)
+    left = [medium for medium in media if not record.is_done(medium, boots=_boots(medium, audit_only))]
+    if len(left) < len(media):
+        print(f"{len(media) - len(left)} of {len(media)} media have good results in {directory} already", flush=True)
+    good = build_good_media(corpus, left, directory)
+    jobs = [Job(corpus, medium, good[medium.base.name], directory, _boots(medium, audit_only), keep) for medium in left]
+    for medium, some in results_of(jobs):
         for result in some:
             print(line(result), flush=True)
-        results += some
+        record.keep(medium, some)
+    results = record.results_of(media)
+    if others := record.by_other_code(media):
+        print(f"{others} of these results were found before the code was changed")
     print(f"{summary(results)}, {time.monotonic() - begun:.0f} s")
     return 0 if results and all(result.score.is_good for result in results) else 1
 

@@ -54,7 +54,7 @@ def build_good_media(corpus: str, media: Sequence[BadMedium], directory: Path) -
     return made
 
 
-def results_of(jobs: Sequence[Job]) -> Iterator[tuple[Result, ...]]:
+def results_of(jobs: Sequence[Job]) -> Iterator[tuple[BadMedium, tuple[Result, ...]]]:
     """Runs the jobs, as many side by side as this host bears, and yields each one's results when it ends."""
     if not jobs:
         return
@@ -67,7 +67,8 @@ def results_of(jobs: Sequence[Job]) -> Iterator[tuple[Result, ...]]:
         waiting = {pool.submit(answer_to, job): job for job in jobs}
         try:
             for done in as_completed(waiting):
-                yield score(waiting[done].medium, done.result())
+                medium = waiting[done].medium
+                yield medium, score(medium, done.result())
         finally:
             # Interrupted: what has not begun never will.
             pool.shutdown(wait=False, cancel_futures=True)

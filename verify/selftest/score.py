@@ -59,13 +59,21 @@ def score(medium: BadMedium, answer: Answer) -> tuple[Result, ...]:
 
     A defect that only a booted machine shows is not judged where none was booted.
     """
-    judged = [defect for defect in medium.defects if answer.booted or defect.seen_without_booting]
     if answer.failure:
-        names = [defect.name for defect in judged] or [medium.name]
+        names = judged_names(medium, booted=answer.booted)
         return tuple(_result(name, Score.FAULT, answer.failure, answer) for name in names)
     if not medium.defects:
         return (_score_control(medium, answer),)
-    return tuple(_score_defect(defect, medium.defects, answer) for defect in judged)
+    return tuple(_score_defect(defect, medium.defects, answer) for defect in _judged(medium, answer.booted))
+
+
+def judged_names(medium: BadMedium, *, booted: bool) -> tuple[str, ...]:
+    """The names of the results that `score` gives for the medium."""
+    return tuple(defect.name for defect in _judged(medium, booted)) or (medium.name,)
+
+
+def _judged(medium: BadMedium, booted: bool) -> tuple[Defect, ...]:
+    return tuple(defect for defect in medium.defects if booted or defect.seen_without_booting)
 
 
 def _score_control(medium: BadMedium, answer: Answer) -> Result:
