@@ -101,7 +101,7 @@ class SmallMedium:
             "etc/motd": "hello\n",
             "etc/machine-id": "",
             f"lib/modules/{VERSION}/modules.dep": "kernel/drivers/sr_mod.ko: kernel/drivers/cdrom.ko\n",
-            f"lib/modules/{VERSION}/modules.builtin": "kernel/drivers/cdrom/cdrom.ko\n",
+            f"lib/modules/{VERSION}/modules.builtin": "kernel/drivers/cdrom/cdrom.ko\nkernel/drivers/ata/ahci.ko\n",
         }
     )
     links: dict[str, str] = field(default_factory=dict)

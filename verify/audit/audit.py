@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from verify.audit.boot_configuration import audit_live_arguments, audit_volume_label, read_grub_cfgs
@@ -10,7 +11,7 @@ from verify.audit.checksum import Checksums, audit_checksums
 from verify.audit.cloud_init import audit_cloud_init
 from verify.audit.efi_image import audit_efi_image
 from verify.audit.el_torito import audit_boot_catalogue, audit_boot_info_table
-from verify.audit.facts import BootFacts, GrubCfgFacts, LiveSystemFacts
+from verify.audit.facts import BootFacts, GrubCfgFacts, LiveSystemFacts, UnreachableMachine
 from verify.audit.kernel import (
     BootFiles,
     audit_boot_files,
@@ -86,7 +87,8 @@ def _audited(raw: RawMedium, medium: Medium, checksums: Checksums, ledger: Ledge
         initrds=files.initrds,
         squashfs=found.squashfs,
         operating_system=found.operating_system,
-        kernel_versions_in_rootfs=kernels,
+        kernel_versions_in_rootfs=kernels.versions,
+        unreachable=kernels.unreachable,
         accounts=found.accounts,
         access=found.access,
         fstab=found.fstab,
@@ -98,22 +100,30 @@ def _audited(raw: RawMedium, medium: Medium, checksums: Checksums, ledger: Ledge
     return boot, live
 
 
-def _audit_kernel(files: BootFiles, found: RootfsAudit, ledger: Ledger) -> tuple[str, ...]:
-    """The kernel against initrd and rootfs; returns the versions that the rootfs has modules of."""
+@dataclass(frozen=True)
+class _Kernels:
+    """The versions that the rootfs has modules of, and the machines for which the booted one has no driver."""
+
+    versions: tuple[str, ...]
+    unreachable: tuple[UnreachableMachine, ...]
+
+
+def _audit_kernel(files: BootFiles, found: RootfsAudit, ledger: Ledger) -> _Kernels:
+    """The kernel against initrd and rootfs."""
     rootfs = found.rootfs
     kernels = None if rootfs is None else versions(rootfs.entries)
     audit_kernel_matches(files, kernels, ledger)
     version = files.kernel.version if files.kernel else None
-    of_rootfs = builtin = None
+    modules = builtin = None
     if rootfs is not None and version is not None:
-        of_rootfs, builtin = (_module_list(rootfs, version, name) for name in ("modules.dep", "modules.builtin"))
-    audit_initrd_drivers(files, of_rootfs, builtin, ledger)
-    return kernels or ()
+        modules, builtin = (_module_list(rootfs, version, name) for name in ("modules.dep", "modules.builtin"))
+    unreachable = audit_initrd_drivers(files, modules, builtin, ledger, rootfs_is_read=rootfs is not None)
+    return _Kernels(kernels or (), unreachable)
 
 
-def _module_list(rootfs: RootfsOnMedium, version: str, name: str) -> frozenset[str]:
-    """The modules that a list of the kernel's names; none where the rootfs has no such list."""
+def _module_list(rootfs: RootfsOnMedium, version: str, name: str) -> frozenset[str] | None:
+    """The modules that a list of the kernel's names; None where the rootfs has no such list."""
     path = PurePosixPath("/lib/modules", version, name)
     if rootfs.find(path) is None:
-        return frozenset()
+        return None
     return module_names(rootfs.read(path).decode(errors="replace"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from verify.machine.spec import Attachment
+
 
 @dataclass(frozen=True)
 class BootInfoTable:
@@ -94,6 +96,21 @@ class InitrdFacts:
 
 
 @dataclass(frozen=True)
+class UnreachableMachine:
+    """A kind of machine on which the medium is not found, because the kernel was made without these drivers.
+
+    `attachment` is that of the harness's machine of this kind; None where it has none.
+    """
+
+    name: str
+    attachment: Attachment | None
+    drivers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"the kernel was made without {', '.join(self.drivers)}: no boot from {self.name}"
+
+
+@dataclass(frozen=True)
 class SquashfsFacts:
     """The rootfs; `size` in bytes as its superblock says it, `file_bytes` with what pads the file."""
 
@@ -149,6 +166,7 @@ class LiveSystemFacts:
     squashfs: SquashfsFacts | None = None
     operating_system: str | None = None
     kernel_versions_in_rootfs: tuple[str, ...] = ()
+    unreachable: tuple[UnreachableMachine, ...] = ()
     accounts: tuple[AccountFacts, ...] = ()
     access: AccessFacts | None = None
     fstab: str | None = None

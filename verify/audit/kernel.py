@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 
 from mic.programs import require, run
 from verify.audit.contents import opened
-from verify.audit.facts import InitrdFacts, KernelFacts
+from verify.audit.drivers import KernelDrivers, audit_drivers
+from verify.audit.facts import InitrdFacts, KernelFacts, UnreachableMachine
 from verify.audit.initrd import InitrdContent, read_initrd
 from verify.audit.kernel_image import KernelHeader, read_kernel_header
 from verify.audit.ledger import EVERY_FIRMWARE, Ledger
@@ -25,13 +26,6 @@ _DRACUT_VERSION = re.compile(r"(?:usr/)?lib/dracut/dracut-(?P<version>[^/]+)")
 _SYNTAX_TIMEOUT_SECONDS = 30
 _MODULE_LIST = "lib/dracut/modules.txt"
 LIVE_SCRIPTS = ("sbin/dmsquash-live-root", "sbin/dmsquash-live-root.sh")
-# From the medium's own file system to the root: without one of these nothing boots.
-_ESSENTIAL_DRIVERS = ("overlay", "squashfs", "loop", "isofs")
-# What a machine may have its medium on. A kernel that lacks one altogether (a cloud kernel) is as its maker wants it.
-_BUS_DRIVERS = (
-    "sr_mod", "cdrom", "sd_mod", "ahci", "ata_piix", "usb_storage", "uas", "xhci_pci", "xhci_hcd", "ehci_pci",
-    "virtio_pci", "virtio_blk", "virtio_scsi",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -159,34 +153,30 @@ def audit_kernel_matches(files: BootFiles, in_rootfs: tuple[str, ...] | None, le
 
 
 def audit_initrd_drivers(
-    files: BootFiles, of_rootfs: frozenset[str] | None, builtin: frozenset[str] | None, ledger: Ledger
-) -> None:
-    """Drivers in the initrd, or built into the kernel by the rootfs's modules.builtin.
+    files: BootFiles,
+    modules: frozenset[str] | None,
+    builtin: frozenset[str] | None,
+    ledger: Ledger,
+    *,
+    rootfs_is_read: bool,
+) -> tuple[UnreachableMachine, ...]:
+    """Drivers in the initrd, or built into the kernel; `modules` and `builtin` are as for `KernelDrivers`.
 
-    `of_rootfs`: the names of all modules there; either is None where the rootfs cannot be read.
+    Returns the machines for which the kernel itself has no driver.
     """
     aspect = Aspect.INITRD_DRIVERS
     if not files.initrds:
         ledger.cannot_judge(aspect, "there is no initrd that can be read", Aspect.BOOT_FILES)
-        return
-    if files.kernel is None or files.kernel.version is None:
+    elif files.kernel is None or files.kernel.version is None:
         ledger.cannot_judge(aspect, "the kernel's version is not known", Aspect.BOOT_FILES)
-        return
-    if not any(files.kernel.version in initrd.kernel_versions for initrd in files.initrds):
+    elif not any(files.kernel.version in initrd.kernel_versions for initrd in files.initrds):
         ledger.cannot_judge(aspect, "the initrd's drivers are not this kernel's", Aspect.KERNEL_MATCHES)
-        return
-    if of_rootfs is None or builtin is None:
+    elif not rootfs_is_read:
         ledger.cannot_judge(aspect, "what is built into the kernel is not known", Aspect.SQUASHFS)
-        return
-    present = {_normal(name) for name in _names_of(files.paths, files.kernel.version)} | builtin
-    essential = [driver for driver in _ESSENTIAL_DRIVERS if driver not in present]
-    if essential:
-        ledger.found(aspect, f"the initrd lacks {', '.join(essential)}", EVERY_FIRMWARE)
-    buses = [driver for driver in _BUS_DRIVERS if driver in of_rootfs and driver not in present]
-    if buses:
-        ledger.found(aspect, f"the initrd lacks {', '.join(buses)}, which the kernel has as modules")
-    wanted = (*_ESSENTIAL_DRIVERS, *_BUS_DRIVERS)
-    ledger.saw(aspect, ", ".join(driver for driver in wanted if driver in present))
+    else:
+        in_initrd = frozenset(_normal(name) for name in _names_of(files.paths, files.kernel.version))
+        return audit_drivers(KernelDrivers(in_initrd, modules, builtin), ledger)
+    return ()
 
 
 def _names_of(paths: frozenset[str], version: str) -> set[str]:

@@ -58,6 +58,8 @@ def _live(live: LiveSystemFacts) -> Iterator[tuple[str, str]]:
         yield "squashfs", f"{squashfs.path}, {size}, {squashfs.entries} entries"
         yield "system", live.operating_system or "unknown"
         yield "kernels in rootfs", ", ".join(live.kernel_versions_in_rootfs) or "none"
+        for machine in live.unreachable:
+            yield "no boot from", f"{machine.name}: the kernel was made without {', '.join(machine.drivers)}"
         yield "/etc/fstab", live.fstab or "absent"
         yield "machine-id", live.machine_id or "unknown"
         yield "ssh host keys", ", ".join(live.ssh_host_keys) or "none"

@@ -121,6 +121,7 @@ class MachineNode(CellNode):
         super().__init__(**keywords)
         # A scenario that wants to see the boot fail is about just that.
         boots_anyway = self.plan.boot_anyway or self.plan.patterns.ends_boot is not None
+        self.unreachable = tuple(one for one in audit.live.unreachable if one.attachment is cell.attachment)
         self.cannot_boot = () if boots_anyway else audit.fatal_for(cell.firmware)
         self._session = MachineSession(self.plan, cell, self.credentials, guest_system(audit))
 
@@ -129,7 +130,14 @@ class MachineNode(CellNode):
             reason = f"not booted: the audit found {'; '.join(finding.text for finding in self.cannot_boot)}"
             raise (ProductFailure if isinstance(expectation.subject, Boots) else NotReached)(reason)
         with self._session.recorder.check(expectation.id):
-            return in_machine.make(expectation.subject, Guest(self._session, notebook))
+            try:
+                return in_machine.make(expectation.subject, Guest(self._session, notebook))
+            except ProductFailure as failure:
+                if not isinstance(expectation.subject, Boots) or not self.unreachable:
+                    raise
+                # That the kernel has no driver for this machine is no fault by itself; for this boot it is the cause.
+                causes = "; ".join(map(str, self.unreachable))
+                raise ProductFailure(f"{causes}; {failure}") from failure
 
     def teardown(self) -> None:
         try:

@@ -35,7 +35,7 @@ class Record:
     """The results in one directory. Those of media that have been described otherwise since count no more."""
 
     def __init__(self, directory: Path, *, resume: bool) -> None:
-        """Begins anew, and forgets what is there, unless it is to `resume`. Raises `UserError` where none can be kept."""
+        """Begins anew, unless it is to `resume`. Raises `UserError` where no results can be kept."""
         self._file = directory / RESULTS_NAME
         self._code = _digest_of_code()
         try:
