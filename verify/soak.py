@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from mic.errors import USAGE_EXIT_CODE, UserError
+from verify.commands.program import run_program
 from verify.commands.verify import FirmwareName
 from verify.machine.firmware import Firmware
 from verify.machine.phase import Phase
@@ -110,11 +110,7 @@ def soak(
 
 def main() -> None:
     """Ends with exit code 2 for what the caller can mend."""
-    try:
-        typer.run(soak)
-    except UserError as error:
-        print(f"soak: {error}", file=sys.stderr)
-        sys.exit(USAGE_EXIT_CODE)
+    run_program("soak", soak)
 
 
 if __name__ == "__main__":

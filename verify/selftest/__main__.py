@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from mic.errors import USAGE_EXIT_CODE, UserError
+from mic.errors import UserError
+from verify.commands.program import run_program
 from verify.selftest.defect import BadMedium, Corpus, load_corpus, media_of
 from verify.selftest.record import Record
 from verify.selftest.run import Job, build_good_media, refuse_unusable, results_of
@@ -126,14 +127,5 @@ def line(result: Result) -> str:
     return f"{result.score.value:12} {result.name:32} {how:5} {result.seconds:5.0f} s  {result.why}"
 
 
-def main() -> None:
-    """Runs the command line; ends with exit code 2 for what the user can mend."""
-    try:
-        typer.run(selftest)
-    except UserError as error:
-        print(f"selftest: {error}", file=sys.stderr)
-        sys.exit(USAGE_EXIT_CODE)
-
-
 if __name__ == "__main__":
-    main()
+    run_program("selftest", selftest)
