@@ -6,6 +6,8 @@ import typer
 
 from mic.commands.build import build
 from mic.commands.ending import reported_errors
+from mic.commands.schema import schema
+from mic.commands.validate import validate
 from verify.commands.boot import boot
 from verify.commands.group import app as verify_commands
 from verify.commands.inspect import inspect
@@ -18,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(build)
+app.command()(validate)
+app.command()(schema)
 app.command()(inspect)
 app.add_typer(verify_commands, name="verify")
 app.command()(boot)

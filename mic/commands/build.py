@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,17 +11,8 @@ import typer
 
 from mic.commands.ending import reported_errors
 from mic.commands.log_level import LogLevel
-from mic.errors import UserError
-
-
-class OutputFormat(Enum):
-    """Formats that users of the original know; only `iso` is made."""
-
-    ISO = "iso"
-    VHD = "vhd"
-    VHDX = "vhdx"
-    QCOW2 = "qcow2"
-    RAW = "raw"
+from mic.commands.output_format import OutputFormat
+from mic.errors import UserError, UserErrors
 
 
 def build(
@@ -34,35 +24,52 @@ def build(
         Path | None,
         typer.Option(help="Where temporary files go; the output's directory if not given.", show_default=False),
     ] = None,
+    output_split_partitions_format: Annotated[
+        str | None, typer.Option(help="For disk outputs, which mic does not make.", show_default=False)
+    ] = None,
+    shrink_filesystems: Annotated[
+        bool, typer.Option("--shrink-filesystems", help="For disk outputs, which mic does not make.")
+    ] = False,
     log_level: Annotated[LogLevel, typer.Option(help="debug shows every program that is run.")] = LogLevel.INFO,
 ) -> None:
     """Converts a disk image into a live ISO."""
     from mic.build import BuildRequest
     from mic.build import build as convert
-    from mic.config import load_config
-    from mic.config.unsupported import refuse_unsupported
+    from mic.config import load_config_for_iso
     from mic.isolation import run_isolated
     from mic.progress import Progress
 
     log_level.start()
-    if output_image_format is not OutputFormat.ISO:
-        raise UserError(f"--output-image-format {output_image_format.value} is not supported yet", hint="iso is")
+    _refuse_disk_outputs(output_image_format, output_split_partitions_format, shrink_filesystems)
     _refuse_unusable_output(output_image_file, image_file)
-    config = load_config(config_file)
-    refuse_unsupported(config)
+    config = load_config_for_iso(config_file)
     output = output_image_file.absolute()
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     request = BuildRequest(image_file.absolute(), config, output, partial)
 
     def work(workspace: Path) -> int:
-        progress = Progress()
+        progress = Progress(least=log_level.threshold)
         with reported_errors():
             convert(request, workspace, progress)
-        print(f"{progress.summary()}\n{output_image_file}: {output.stat().st_size >> 20} MiB", file=sys.stderr)
+        progress.note(f"{progress.summary()}\n{output_image_file}: {output.stat().st_size >> 20} MiB")
         return 0
 
     parent = build_dir.absolute() if build_dir else output.parent
     sys.exit(run_isolated(work, parent=parent, leftovers=(partial,)))
+
+
+def _refuse_disk_outputs(image_format: OutputFormat, split_format: str | None, shrink: bool) -> None:
+    """Raises `UserErrors` that name every option given that only a disk image could follow."""
+    given = []
+    if image_format is not OutputFormat.ISO:
+        given.append((f"--output-image-format {image_format.value}", "say iso, or leave it out"))
+    if split_format is not None:
+        given.append(("--output-split-partitions-format", "leave it out"))
+    if shrink:
+        given.append(("--shrink-filesystems", "leave it out"))
+    if given:
+        message = "is for disk images, which mic does not make: it makes live ISOs"
+        raise UserErrors([UserError(message, where=option, hint=hint) for option, hint in given])
 
 
 def _refuse_unusable_output(output: Path, image: Path) -> None:

@@ -29,7 +29,7 @@ from mic.config.disk_sections import (
     PartitionFlag,
     PartitionTableType,
 )
-from mic.config.load import load_config
+from mic.config.load import load_config, load_config_for_iso
 from mic.config.system_sections import SELinuxMode
 
 __all__ = [
@@ -57,4 +57,5 @@ __all__ = [
     "Verity",
     "VerityPartition",
     "load_config",
+    "load_config_for_iso",
 ]

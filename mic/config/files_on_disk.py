@@ -127,7 +127,7 @@ class FilesOnDisk:
 
     def _found(self, text: str, position: SourcePosition, path: str, *, shown: bool = True) -> FoundFile | None:
         """The regular, readable file that `text` names. `shown`: the error may show what was looked for."""
-        subject = f"{text}: " if shown and not path.endswith(f'["{text}"]') else ""
+        subject = f"{text}: " if shown and not path.endswith((f'["{text}"]', f".{text}")) else ""
         try:
             file = self.directory / text
             status = file.stat()

@@ -10,6 +10,7 @@ from mic.config.config_section import ConfigSection
 from mic.config.configuration import Config
 from mic.config.conversion import converted
 from mic.config.files_on_disk import FilesOnDisk
+from mic.config.iso_output import problems_of_iso_output
 from mic.config.source import read_source
 from mic.config.tree import Mapping, every_place, is_null
 from mic.config.validation import validate
@@ -34,6 +35,14 @@ def load_config(path: Path) -> Config:
     if errors or validated.model is None:
         raise UserErrors(sorted(errors, key=lambda error: _place_in_order(path, error)))
     return converted(path, validated.model, files, dict(every_place(root)))
+
+
+def load_config_for_iso(path: Path) -> Config:
+    """The same for a live ISO; raises `UserErrors` for what an ISO cannot be, too, once all else is right."""
+    config = load_config(path)
+    if errors := problems_of_iso_output(config):
+        raise UserErrors(errors)
+    return config
 
 
 def _place_in_order(path: Path, error: UserError) -> tuple[bool, str, int, int]:

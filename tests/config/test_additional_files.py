@@ -55,11 +55,11 @@ def test_source_may_be_a_link_to_a_file(read: Read, directory: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "complaint"),
     [
-        ("missing", "Iso.AdditionalFiles.missing: missing: no such file"),
-        ("sub", "Iso.AdditionalFiles.sub: sub: is a directory, not a regular file"),
+        ("missing", "Iso.AdditionalFiles.missing: no such file"),
+        ("sub", "Iso.AdditionalFiles.sub: is a directory, not a regular file"),
         ("/dev/null", 'Iso.AdditionalFiles["/dev/null"]: is a special file, not a regular file'),
-        ("pipe", "Iso.AdditionalFiles.pipe: pipe: is a special file, not a regular file"),
-        ("dangling", "Iso.AdditionalFiles.dangling: dangling: no such file"),
+        ("pipe", "Iso.AdditionalFiles.pipe: is a special file, not a regular file"),
+        ("dangling", "Iso.AdditionalFiles.dangling: no such file"),
         ("a.txt/b", 'Iso.AdditionalFiles["a.txt/b"]: not a directory'),
         ("x" * 300, "Iso.AdditionalFiles"),
         ("''", 'Iso.AdditionalFiles[""]: is empty'),
