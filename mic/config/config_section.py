@@ -17,18 +17,30 @@ _FLAG_FOR = {BootType.EFI: PartitionFlag.ESP, BootType.LEGACY: PartitionFlag.BIO
 
 
 class IsoSection(Section):
-    """The medium."""
+    """The ISO medium, and the kernel that is started from it."""
 
     home = "in Iso"
 
     kernel_command_line: KernelCommandLineSection | None = Field(
-        None, alias="KernelCommandLine", description="Arguments of the live system's kernel."
+        None,
+        alias="KernelCommandLine",
+        description="Arguments of the live system's kernel, after the stock ones and after those of "
+        "`SystemConfig.KernelCommandLine`, so that these win where the last one does.",
+        examples=["ds=nocloud;s=file:///run/initramfs/live/cloud-init-data/"],
     )
     additional_files: AdditionalFiles = Field(
-        {}, alias="AdditionalFiles", description="Files to copy onto the medium, by source file."
+        {},
+        alias="AdditionalFiles",
+        description="Files to copy onto the medium, by source file. Destinations are paths in the ISO's file "
+        "system; one that collides with a file of mic's own there (kernel, initrd, grub.cfg, squashfs, boot images) is "
+        "an error.",
+        examples=[{"cloud-init-data/user-data": "/cloud-init-data/user-data"}],
     )
     system_config: SystemConfigSection | None = Field(
-        None, alias="SystemConfig", description="The same as SystemConfig at the top level."
+        None,
+        alias="SystemConfig",
+        description="The same as `SystemConfig` at the top level, which may also stand here. Both at once is an error.",
+        examples=[{"Hostname": "live"}],
     )
 
     def problems(self) -> Iterator[UserError]:
@@ -41,13 +53,38 @@ class IsoSection(Section):
 
 
 class ConfigSection(Section):
-    """The whole configuration."""
+    """The whole configuration. A key that is left out changes nothing.
+
+    `Disks` and `SystemConfig.BootType` go together, and `PartitionSettings` needs both. `efi` needs a partition
+    flagged `esp`, `legacy` one flagged `bios_grub`. The `ID` of every partition setting has to be a partition's.
+    """
 
     home = "at the top level"
 
-    disks: ListOf[DiskSection] = Field((), alias="Disks", description="One disk: re-partition; absent: keep.")
-    iso: IsoSection | None = Field(None, alias="Iso", description="The ISO medium.")
-    system_config: SystemConfigSection | None = Field(None, alias="SystemConfig", description="The operating system.")
+    disks: ListOf[DiskSection] = Field(
+        (),
+        alias="Disks",
+        description="The disk to re-partition to; without it the partitions stay. A list of exactly one. For disk "
+        "outputs: refused for an ISO, on which the layout of the medium is always the same.",
+        examples=[
+            [
+                {
+                    "PartitionTableType": "gpt",
+                    "MaxSize": 4096,
+                    "Partitions": [
+                        {"ID": "esp", "FsType": "fat32", "Start": 1, "End": 9, "Flags": ["esp", "boot"]},
+                        {"ID": "root", "FsType": "ext4", "Start": 9},
+                    ],
+                }
+            ]
+        ],
+    )
+    iso: IsoSection | None = Field(
+        None, alias="Iso", description="The ISO medium.", examples=[{"KernelCommandLine": "quiet"}]
+    )
+    system_config: SystemConfigSection | None = Field(
+        None, alias="SystemConfig", description="The operating system.", examples=[{"Hostname": "live"}]
+    )
 
     @property
     def system(self) -> SystemConfigSection | None:

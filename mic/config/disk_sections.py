@@ -69,26 +69,47 @@ def _absolute(path: str) -> str:
 
 
 class PartitionSection(Section):
-    """One partition of the disk. Places and sizes in MiB."""
+    """One partition of the disk. Places and sizes are in MiB. Partitions may not overlap."""
 
     required = ("ID", "FsType", "Start")
 
-    id: Line | None = Field(None, alias="ID", description="Names the partition within this file.")
-    fs_type: Annotated[FsType, choice(of=FsType)] | None = Field(None, alias="FsType", description="File system.")
+    id: Line | None = Field(
+        None,
+        alias="ID",
+        description="Names the partition within this file. The same ID twice is an error.",
+        examples=["esp"],
+    )
+    fs_type: Annotated[FsType, choice(of=FsType)] | None = Field(
+        None, alias="FsType", description="The file system; `fat32` on a partition flagged `esp`.", examples=["fat32"]
+    )
     name: Annotated[Text, matching("[ -~]{0,35}", "must be at most 35 ASCII characters")] | None = Field(
-        None, alias="Name", description="The partition's label in the partition table, at most 35 ASCII characters."
+        None,
+        alias="Name",
+        description="The partition's label in the partition table: at most 35 ASCII characters.",
+        examples=["EFI"],
     )
     start: Annotated[int, Field(ge=1), whole_number(1, unit="of MiB")] | None = Field(
-        None, alias="Start", description="Where it begins, MiB from the start of the disk."
+        None,
+        alias="Start",
+        description="Where it begins, from the start of the disk; 1 on a partition flagged `bios_grub`.",
+        examples=[1],
     )
     end: Annotated[int, Field(ge=0), whole_number(0, unit="of MiB")] | None = Field(
-        None, alias="End", description="Where it ends, MiB; not together with Size."
+        None,
+        alias="End",
+        description="Where it ends; more than `Start`, and not together with `Size`. Only the last partition on the "
+        "disk may leave both out: it takes what is left.",
+        examples=[9],
     )
     size: Annotated[int, Field(ge=1), whole_number(1, unit="of MiB")] | None = Field(
-        None, alias="Size", description="How large it is, MiB; not together with End."
+        None, alias="Size", description="How large it is; not together with `End`.", examples=[8]
     )
     flags: ListOf[Annotated[PartitionFlag, choice(of=PartitionFlag)]] = Field(
-        (), alias="Flags", description="What it is for."
+        (),
+        alias="Flags",
+        description="What it is for: `esp` and `boot`, each only beside the other, the EFI system partition; "
+        "`bios_grub` GRUB's own for BIOS.",
+        examples=[["esp", "boot"]],
     )
 
     @property
@@ -120,17 +141,25 @@ class PartitionSection(Section):
 
 
 class DiskSection(Section):
-    """The disk that the image becomes."""
+    """The disk that the image becomes, for disk outputs."""
 
     required = ("PartitionTableType", "MaxSize")
 
     partition_table_type: Annotated[PartitionTableType, choice(of=PartitionTableType)] | None = Field(
-        None, alias="PartitionTableType", description="Kind of partition table."
+        None, alias="PartitionTableType", description="Kind of partition table.", examples=["gpt"]
     )
     max_size: Annotated[int, Field(ge=1), whole_number(1, unit="of MiB")] | None = Field(
-        None, alias="MaxSize", description="Size of the disk in MiB."
+        None,
+        alias="MaxSize",
+        description="Size of the disk in MiB; the partitions have to fit into it.",
+        examples=[4096],
     )
-    partitions: ListOf[PartitionSection] = Field((), alias="Partitions", description="The partitions.")
+    partitions: ListOf[PartitionSection] = Field(
+        (),
+        alias="Partitions",
+        description="The partitions.",
+        examples=[[{"ID": "root", "FsType": "ext4", "Start": 2}]],
+    )
 
     def problems(self) -> Iterator[UserError]:
         yield from super().problems()
@@ -168,19 +197,33 @@ class DiskSection(Section):
 
 
 class PartitionSettingSection(Section):
-    """Where and how a partition is mounted."""
+    """Where and how a partition of `Disks` is mounted, for disk outputs."""
 
     required = ("ID",)
 
-    id: Line | None = Field(None, alias="ID", description="The ID of a partition of Disks.")
+    id: Line | None = Field(
+        None,
+        alias="ID",
+        description="The `ID` of a partition of `Disks`. The same ID in two settings is an error.",
+        examples=["root"],
+    )
     mount_identifier: Annotated[MountIdentifier, choice(of=MountIdentifier)] = Field(
-        MountIdentifier.PARTUUID, alias="MountIdentifier", description="By what /etc/fstab names the partition."
+        MountIdentifier.PARTUUID,
+        alias="MountIdentifier",
+        description="By what `/etc/fstab` names the partition.",
+        examples=["uuid"],
     )
     mount_options: Annotated[Text, matching(r"[^\s]*", "must be options with commas and no spaces")] = Field(
-        "", alias="MountOptions", description="Options of mount(8), with commas."
+        "",
+        alias="MountOptions",
+        description="Options as mount(8) takes them, with commas and no spaces.",
+        examples=["ro,noatime"],
     )
     mount_point: Annotated[Text, absent_if_empty(_absolute)] = Field(
-        "", alias="MountPoint", description="Absolute path; not mounted if absent."
+        "",
+        alias="MountPoint",
+        description="Absolute path; the partition is not mounted if absent. The same path in two settings is an error.",
+        examples=["/"],
     )
 
 
@@ -189,8 +232,15 @@ class VerityPartitionSection(Section):
 
     required = ("IdType", "Id")
 
-    id_type: Annotated[IdType, choice(of=IdType)] | None = Field(None, alias="IdType", description="What Id is.")
-    id: Line | None = Field(None, alias="Id", description="The label or UUID.")
+    id_type: Annotated[IdType, choice(of=IdType)] | None = Field(
+        None,
+        alias="IdType",
+        description="What `Id` is: a partition's label, a file system's UUID or a partition's UUID.",
+        examples=["PartLabel"],
+    )
+    id: Line | None = Field(
+        None, alias="Id", description="The label or UUID. Any well-formed UUID will do.", examples=["root"]
+    )
 
     def problems(self) -> Iterator[UserError]:
         yield from super().problems()
@@ -200,13 +250,19 @@ class VerityPartitionSection(Section):
 
 
 class VeritySection(Section):
-    """The partitions of dm-verity."""
+    """The partitions of dm-verity, for disk outputs."""
 
     required = ("DataPartition", "HashPartition")
 
     data_partition: VerityPartitionSection | None = Field(
-        None, alias="DataPartition", description="The partition that is protected."
+        None,
+        alias="DataPartition",
+        description="The partition that is protected.",
+        examples=[{"IdType": "PartLabel", "Id": "root"}],
     )
     hash_partition: VerityPartitionSection | None = Field(
-        None, alias="HashPartition", description="The partition with the hashes."
+        None,
+        alias="HashPartition",
+        description="The partition with the hashes.",
+        examples=[{"IdType": "PartUuid", "Id": "123e4567-e89b-4d3a-a456-426614174000"}],
     )

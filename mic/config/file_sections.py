@@ -43,22 +43,35 @@ def normal_path(text: str) -> PurePosixPath:
 
 
 class FileConfigSection(Section):
-    """One destination of a file."""
+    """One destination of a file. A text alone is its `Path`, and a list gives one source several destinations.
+
+    The source is a file below the directory of the configuration, or an absolute path. It has to exist and be a
+    regular file. The copy belongs to root. Two files for one destination, and a file where another needs a
+    directory, are errors. A symbolic link on the way to a destination in the rootfs is followed inside the rootfs,
+    never outside it.
+    """
 
     required = ("Path",)
     shorthand = "Path"
 
     path_in_target: Annotated[Text, AfterValidator(_destination)] | None = Field(
-        None, alias="Path", description="Absolute path of the destination."
+        None,
+        alias="Path",
+        description="Absolute path of the destination, with the name of the file. `..` is an error.",
+        examples=["/etc/motd"],
     )
     permissions: FilePermissions | None = Field(
-        None, alias="Permissions", description="Octal permissions, at most 0777; the source file's if absent."
+        None,
+        alias="Permissions",
+        description='Permissions as octal digits, quoted or not (`0644`, `644`, `"644"`), at most 0777. Without them '
+        "the copy has the mode of the source file.",
+        examples=["0644"],
     )
 
 
 FileConfigList = Annotated[
     tuple[FileConfigSection, ...],
-    BeforeValidator(one_or_more, json_schema_input_type=str | FileConfigSection | list[str | FileConfigSection]),
+    BeforeValidator(one_or_more, json_schema_input_type=FileConfigSection | list[FileConfigSection]),
 ]
 AdditionalFiles = Annotated[dict[SourceName, FileConfigList], BeforeValidator(entries)]
 

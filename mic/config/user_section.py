@@ -90,40 +90,83 @@ def _group(text: str) -> str:
 
 
 class UserSection(Section):
-    """A user to make, or to change where the image has it."""
+    """A user to make, or to change where the image has it.
+
+    Without a password a new user is locked, and an existing one keeps what it has. Passwords and hashes are shown
+    in no log, no argument list and no error.
+    """
 
     required = ("Name",)
 
     name: Annotated[Text, matching(_USER_NAME, _USER_NAME_RULE)] | None = Field(
-        None, alias="Name", description="Login name."
+        None,
+        alias="Name",
+        description="Login name: at most 32 letters, digits, `_`, `-` and `.`, not only digits, no leading `-`; a `$` "
+        "may stand at the end. The same name twice is an error.",
+        examples=["test"],
     )
     uid: Annotated[int, Field(ge=0, le=60000), whole_number(0, 60000)] | None = Field(
-        None, alias="UID", description="User id, 0 to 60000; the system chooses if absent."
+        None,
+        alias="UID",
+        description="User id; the image's useradd chooses if absent. Another id than an existing user has is an error.",
+        examples=[1500],
     )
     password: Secret | None = Field(
-        None, alias="Password", description="Password, plain unless PasswordHashed. Without any, a new user is locked."
+        None,
+        alias="Password",
+        description="Password, in plain text unless `PasswordHashed`. Not together with `PasswordPath`.",
+        examples=["testpassword"],
     )
     password_path: NonEmptyText | None = Field(
-        None, alias="PasswordPath", description="File with the password; a line break at its end is not part of it."
+        None,
+        alias="PasswordPath",
+        description="File with the password, or its hash; a line break at its end is not part of it. Not together with "
+        "`Password`.",
+        examples=["secrets/test.password"],
     )
-    password_hashed: Flag = Field(False, alias="PasswordHashed", description="The password is a crypt(5) hash.")
+    password_hashed: Flag = Field(
+        False,
+        alias="PasswordHashed",
+        description="Whether the password is a hash as crypt(5) has it, other than DES; it has to look like one.",
+        examples=[True],
+    )
     password_expires_days: Annotated[int, Field(ge=-1, le=99999), whole_number(-1, 99999, "of days")] | None = Field(
-        None, alias="PasswordExpiresDays", description="Days until the password expires; -1 removes expiry."
+        None,
+        alias="PasswordExpiresDays",
+        description="For how many days the password can be used, as with `chage -M`; -1 removes expiry.",
+        examples=[90],
     )
     ssh_pub_key_paths: ListOf[NonEmptyText] = Field(
-        (), alias="SSHPubKeyPaths", description="Files with public keys for authorized_keys."
+        (),
+        alias="SSHPubKeyPaths",
+        description="Files with public keys, a line each. They are appended to `.ssh/authorized_keys` in the home that "
+        "the image's `/etc/passwd` names; nothing there is overwritten, owner and modes are what sshd wants.",
+        examples=[["keys/test.pub"]],
     )
     ssh_pub_keys: ListOf[Annotated[Text, AfterValidator(_public_key)]] = Field(
-        (), alias="SSHPubKeys", description="Public keys for authorized_keys.", repr=False
+        (),
+        alias="SSHPubKeys",
+        description="Public keys, treated like those of `SSHPubKeyPaths` and appended after them.",
+        examples=[["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample test@example.org"]],
+        repr=False,
     )
     primary_group: Annotated[Text, absent_if_empty(_group)] | None = Field(
-        None, alias="PrimaryGroup", description="Primary group; must exist in the image."
+        None,
+        alias="PrimaryGroup",
+        description="Primary group. Has to exist in the image, which is checked before anything is changed.",
+        examples=["sudo"],
     )
     secondary_groups: ListOf[Annotated[Text, AfterValidator(_group)]] = Field(
-        (), alias="SecondaryGroups", description="Further groups; must exist in the image."
+        (),
+        alias="SecondaryGroups",
+        description="Further groups; they have to exist in the image, too. Those that a user has stay.",
+        examples=[["audio", "video"]],
     )
     startup_command: Annotated[Text, absent_if_empty(_shell)] | None = Field(
-        None, alias="StartupCommand", description="The login shell, an absolute path."
+        None,
+        alias="StartupCommand",
+        description="The login shell of exactly this user in `/etc/passwd`: an absolute path without `:`.",
+        examples=["/bin/bash"],
     )
 
     def problems(self) -> Iterator[UserError]:

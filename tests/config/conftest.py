@@ -10,6 +10,8 @@ import pytest
 from mic.config import Config, load_config
 from mic.errors import SourcePosition, UserError, UserErrors
 
+from .everything import write_files
+
 Read = Callable[[str], Config]
 Complaints = Callable[[str], list[str]]
 
@@ -47,3 +49,10 @@ def complaints(directory: Path) -> Complaints:
         return [line.removeprefix(f"{directory}/").removeprefix("c.yaml:") for line in lines]
 
     return load
+
+
+@pytest.fixture
+def everything(directory: Path) -> Path:
+    """The configuration file to write, where the files are that EVERYTHING names."""
+    write_files(directory)
+    return directory / "c.yaml"

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -19,6 +18,8 @@ from hypothesis import strategies as st
 
 from mic.config import load_config
 from mic.errors import SourcePosition, UserError, UserErrors
+
+from .everything import EVERYTHING, Route, change, routes
 
 MOST_SECONDS = 1.0
 MOST_MIB = 200
@@ -116,47 +117,6 @@ def check_answer(file: Path, complaint: str) -> None:
     assert int(mib) < MOST_MIB
 
 
-# Every key of the contract with a value that is right; the properties below break it in one place or several.
-EVERYTHING = """\
-Disks:
-- PartitionTableType: gpt
-  MaxSize: 100
-  Partitions:
-  - {ID: esp, FsType: fat32, Start: 1, End: 9, Flags: [esp, boot], Name: EFI}
-  - {ID: root, FsType: ext4, Start: 9, Size: 11}
-Iso:
-  KernelCommandLine: {ExtraCommandLine: 'ds=nocloud;s=file://x'}
-  AdditionalFiles: {a.txt: [/a, {Path: /b, Permissions: 0644}], b.txt: /c}
-SystemConfig: &system
-  BootType: efi
-  Hostname: host
-  UpdateBaseImagePackages: yes
-  PackagesInstall: [a]
-  PackageListsInstall: [list.yaml]
-  KernelCommandLine: {ExtraCommandLine: quiet, SELinux: enforcing}
-  AdditionalFiles: {a.txt: {Path: /a}}
-  PartitionSettings: [{ID: esp, MountPoint: /boot/efi, MountIdentifier: uuid, MountOptions: ro}, {ID: root}]
-  PostInstallScripts: [{Path: a.sh, Args: -x}]
-  Users:
-  - {Name: a, UID: 0x10, Password: hunter2canary, PasswordHashed: no, PasswordExpiresDays: -1, SSHPubKeys: [k],
-     SSHPubKeyPaths: [a.txt], PrimaryGroup: g, SecondaryGroups: [h, i], StartupCommand: /bin/sh}
-  - {Name: b, PasswordPath: b.txt}
-  Services: {Enable: [a, {Name: b}], Disable: [c]}
-  Modules: {Load: [{Name: a}], Disable: [b]}
-  Verity:
-    DataPartition: {IdType: PartLabel, Id: a}
-    HashPartition: {IdType: Uuid, Id: 123e4567-e89b-12d3-a456-426614174000}
-"""
-
-
-@pytest.fixture
-def everything(directory: Path) -> Path:
-    """Where the files are that EVERYTHING names."""
-    (directory / "list.yaml").write_text("Packages: [p]")
-    (directory / "a.sh").touch(mode=0o755)
-    return directory / "c.yaml"
-
-
 def test_the_text_that_is_broken_below_is_right_by_itself(everything: Path) -> None:
     everything.write_text(EVERYTHING)
     assert load_config(everything).disks
@@ -208,18 +168,6 @@ def test_text_changed_anywhere_gives_a_configuration_or_errors_with_places(
     answer(everything, (EVERYTHING[:start] + inserted + EVERYTHING[start + length :]).encode())
 
 
-Route = tuple[str | int, ...]
-
-
-def routes(value: object, before: Route = ()) -> list[Route]:
-    children: list[tuple[str | int, object]] = []
-    if isinstance(value, dict):
-        children = list(value.items())
-    elif isinstance(value, list):
-        children = list(enumerate(value))
-    return [before, *(route for key, child in children for route in routes(child, (*before, key)))][not before :]
-
-
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-2, 10**6), st.floats(), PRINTABLE, st.text(max_size=4),
     st.sampled_from(["/a", "a.txt", ".", "/a/../b", "/", "missing", "efi", "a b", "a$b", "-x", "0o644", "é", "\n", ""]),
@@ -239,12 +187,6 @@ def test_values_changed_anywhere_give_a_configuration_or_errors_with_places(
         with suppress(KeyError, IndexError, TypeError):
             change(document, route, value)
     answer(everything, yaml.safe_dump(document, allow_unicode=True).encode())
-
-
-def change(container: Any, route: Route, value: object) -> None:
-    for key in route[:-1]:
-        container = container[key]
-    container[route[-1]] = value
 
 
 @pytest.mark.parametrize("route", routes(yaml.safe_load(EVERYTHING)), ids=str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -17,7 +16,6 @@ from mic.config import (
     PartitionTableType,
 )
 from mic.config.iso_output import problems_of_iso_output
-from mic.config.schema import json_schema
 
 from .conftest import Complaints, Read
 
@@ -340,16 +338,3 @@ def test_everything_about_disks_is_refused_in_the_order_of_the_file(read: Read) 
         f"SystemConfig.PartitionSettings: {apply}: a live system mounts no partitions and has no /etc/fstab",
         f"SystemConfig.Verity: {apply}: the root of a live system is a squashfs under an overlay, without dm-verity",
     ]
-
-
-def test_schema_knows_every_key_and_what_is_required() -> None:
-    schema = json.loads(json_schema())
-    assert set(schema["properties"]) == {"Disks", "Iso", "SystemConfig"}
-    definitions = schema["$defs"]
-    assert definitions["UserSection"]["required"] == ["Name"]
-    assert definitions["UserSection"]["properties"]["Name"]["anyOf"] == [{"type": ["string", "number", "boolean"]}]
-    assert {"type": "null"} in definitions["UserSection"]["properties"]["UID"]["anyOf"]
-    assert definitions["PartitionSettingSection"]["properties"]["MountIdentifier"]["default"] == "partuuid"
-    assert "string" in definitions["KernelCommandLineSection"]["anyOf"][0]["type"]
-    assert definitions["UserSection"]["additionalProperties"] is False
-    assert definitions["UserSection"]["properties"]["UID"]["anyOf"][0]["maximum"] == 60000

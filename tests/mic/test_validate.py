@@ -114,11 +114,14 @@ def test_schema_is_json_on_standard_output(tmp_path: Path) -> None:
     ("option", "told"),
     [
         (("--output-image-format", "qcow2"), ["--output-image-format qcow2"]),
-        (("--shrink-filesystems", "--output-image-format", "raw"), ["--output-image-format raw", "--shrink-filesystems"]),
+        (
+            ("--shrink-filesystems", "--output-image-format", "raw"),
+            ["--output-image-format raw", "--shrink-filesystems"],
+        ),
         (("--output-split-partitions-format", "raw-zst"), ["--output-split-partitions-format"]),
         (("--shrink-filesystems",), ["--shrink-filesystems"]),
     ],
-)  # fmt: skip
+)
 def test_options_for_disk_outputs_are_refused_by_name(tmp_path: Path, option: tuple[str, ...], told: list[str]) -> None:
     (tmp_path / "c.yaml").write_text(VALID)
     files = ("--image-file", "missing.raw", "--output-image-file", "out.iso")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator
 
 from mic.errors import UserError, UserErrors
 from tests.conftest import SCENARIOS
@@ -150,8 +150,8 @@ def test_media_that_are_there_take_the_place_of_image_and_config(tmp_path: Path)
 
 
 def test_schema_takes_what_is_read_and_refuses_what_is_not() -> None:
-    validator = Draft202012Validator(json.loads(scenario_schema()))
-    Draft202012Validator.check_schema(validator.schema)
+    validator = Draft7Validator(json.loads(scenario_schema()))
+    Draft7Validator.check_schema(validator.schema)
     for path in SCENARIOS.glob("*.yaml"):
         validator.validate(yaml.safe_load(path.read_text()))
     scenario = yaml.safe_load(SCENARIO)
