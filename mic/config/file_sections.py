@@ -76,21 +76,29 @@ FileConfigList = Annotated[
 AdditionalFiles = Annotated[dict[SourceName, FileConfigList], BeforeValidator(entries)]
 
 
+def _directories_above(path: str) -> Iterator[str]:
+    """The directories that a file at the normal `path` needs, innermost first; not the root, which always is."""
+    # Not PurePosixPath.parents: ten thousand files, twenty directories deep, would take a second.
+    while (cut := path.rfind("/")) > 0:
+        path = path[:cut]
+        yield path
+
+
 def problems_of_destinations(files: AdditionalFiles) -> Iterator[UserError]:
     """Two files for one destination, however it is spelled, and a file where another needs a directory."""
-    placed: dict[PurePosixPath, tuple[str, FileConfigSection]] = {}
+    placed: dict[str, tuple[str, FileConfigSection]] = {}
     for source, destinations in files.items():
         for file in destinations:
             if file.path_in_target is None:
                 continue
-            path = normal_path(file.path_in_target)
+            path = str(normal_path(file.path_in_target))
             earlier, earlier_file = placed.setdefault(path, (source, file))
             if earlier_file is not file:
                 where = earlier_file.position_of("Path")
                 message = f"{source} and {earlier} (line {where.line}) both go to {path}"
                 yield file.problem(message, at="Path", hint="give one of them another destination")
     for path, (source, file) in placed.items():
-        for parent in path.parents:
+        for parent in _directories_above(path):
             if parent in placed:
                 where = placed[parent][1].position_of("Path")
                 message = (

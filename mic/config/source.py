@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,9 @@ _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\
 # JSON writes a character above U+FFFF as two escapes (RFC 8259, 7), which YAML does not know.
 _ESCAPE = re.compile(r"\\u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|\\.", re.DOTALL)
 
+# Two escapes of six characters each become one character.
+_LOST_BY_JOINING = 11
+
 
 @dataclass(frozen=True)
 class Source:
@@ -34,20 +37,20 @@ class Source:
         return [0, *(match.end() for match in _LINE_BREAK.finditer(self.text))]
 
     @cached_property
-    def _joined_escapes(self) -> tuple[str, list[tuple[int, int]]]:
-        """The text for the parser and, for each pair of escapes joined in it, its offset there and the shrinkage."""
+    def _joined_escapes(self) -> tuple[str, list[int]]:
+        """The text for the parser, and the offsets in it of the characters that were a pair of escapes each."""
         if not self.text.lstrip().startswith("{"):
             return self.text, []
-        pieces, shrunk, end, length = [], [], 0, 0
+        pieces, joined, end, length = [], [], 0, 0
         for match in _ESCAPE.finditer(self.text):
             if match["high"] is None:
                 continue
             pair = bytes.fromhex(match["high"] + match["low"]).decode("utf-16-be")
             pieces += [self.text[end : match.start()], pair]
             length += len(pieces[-2]) + 1
-            shrunk.append((length - 1, len(match[0]) - 1))
+            joined.append(length - 1)
             end = match.end()
-        return "".join([*pieces, self.text[end:]]), shrunk
+        return "".join([*pieces, self.text[end:]]), joined
 
     @property
     def for_parser(self) -> str:
@@ -68,9 +71,8 @@ class Source:
         if line >= len(self._line_starts):
             return self.position_at(len(self.text))
         line_start = self._line_starts[line]
-        for at, shrinkage in self._joined_escapes[1]:
-            if index - column <= at < index:
-                column += shrinkage
+        joined = self._joined_escapes[1]
+        column += _LOST_BY_JOINING * (bisect_left(joined, index) - bisect_left(joined, index - column))
         following = (*self._line_starts[line + 1 : line + 2], len(self.text))[0]
         return SourcePosition(self.file, line + 1, min(column, following - line_start) + 1)
 

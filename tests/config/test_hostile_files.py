@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,100 +18,40 @@ from mic.config import load_config
 from mic.errors import SourcePosition, UserError, UserErrors
 
 from .everything import EVERYTHING, Route, change, routes
+from .hostile import HOSTILE, Hostile
 
-MOST_SECONDS = 1.0
 MOST_MIB = 200
 
+# VmHWM, and not getrusage's maxrss: a new program inherits that of the process that started it.
 READ = """
-import resource, sys, time
+import re, sys
 from pathlib import Path
-from typing import Any
 from mic.config import load_config
 from mic.errors import UserError
-begin = time.process_time()
 try:
     load_config(Path(sys.argv[1]))
 except UserError as error:
-    print(time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+    print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) >> 10)
     print(str(error)[:4000])
 """
 
 
-def bomb() -> str:
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, 12)]
-    return "\n".join(lines)
+@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: hostile.name)
+def test_hostile_file_is_answered_clearly_and_in_little_memory(tmp_path: Path, hostile: Hostile) -> None:
+    check_answer(hostile.write(tmp_path), hostile.complaint)
 
 
-def merge_bomb() -> str:
-    lines = ["a0: &a0 {x: 1}"]
-    lines += [f"a{level}: &a{level} {{<<: [{', '.join([f'*a{level - 1}'] * 9)}]}}" for level in range(1, 12)]
-    return "\n".join(lines)
-
-
-def chain() -> str:
-    return "a0: &a0 [x]\n" + "".join(f"a{level}: &a{level} [*a{level - 1}]\n" for level in range(1, 90))
-
-
-def noise() -> bytes:
-    return random.Random(1).randbytes(1 << 20)
-
-
-def many_wrong_users() -> str:
-    return "SystemConfig:\n  Users:\n" + "  - {Nome: u, UID: x}\n" * 3900
-
-
-def many_missing_files() -> str:
-    return "Iso:\n  AdditionalFiles:\n" + "".join(f"    missing{n}: /{n}\n" for n in range(9900))
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (bomb, "aliases unfold to more than 20000 values"),
-        (merge_bomb, "aliases unfold to more than 20000 values"),
-        (chain, "nested more than 50 levels deep"),
-        (lambda: "a: &a [*a]", "an alias refers to a value that it is part of"),
-        (lambda: "Iso: &a {SystemConfig: {<<: *a}}", "an alias refers to a value that it is part of"),
-        (lambda: "[" * 500_000, "nested more than 50 levels deep"),
-        (lambda: "{a: " * 200_000, "nested more than 50 levels deep"),
-        (lambda: "- " * 500_000, "nested more than 50 levels deep"),
-        (lambda: "[],\n" * 100_000, ""),
-        (lambda: "a: [" + "1," * 400_000 + "]", "the file holds more than 20000 values"),
-        (lambda: "".join(f"%TAG !a{n}! b\n" for n in range(60_000)) + "--- a", "too many lines begin with %"),
-        (noise, "is not UTF-8 text"),
-        (lambda: b"\0" * 100_000, "the character U+0000 is not allowed"),
-        (lambda: "Iso: " + "x" * 1_000_000, "Iso: must be a map, not text"),
-        (lambda: "SystemConfig: {Hostname: " + "a." * 500_000 + "}", "must be at most 255 characters"),
-        (lambda: "SystemConfig: {Users: [{Name: a, UID: " + "9" * 1_000_000 + "}]}", "must be a whole number"),
-        (many_wrong_users, "SystemConfig.Users[0].Nome: unknown key (did you mean Name?)"),
-        (many_missing_files, "no such file"),
-    ],
-)
-def test_hostile_text_is_answered_soon_and_in_little_memory(
-    tmp_path: Path, content: Callable[[], str | bytes], complaint: str
-) -> None:
-    text = content()
-    (tmp_path / "c.yaml").write_bytes(text.encode() if isinstance(text, str) else text)
-    check_answer(tmp_path / "c.yaml", complaint)
-
-
-def test_huge_file_is_answered_soon_and_in_little_memory(tmp_path: Path) -> None:
-    with (tmp_path / "c.yaml").open("wb") as stream:
-        stream.write(b"a: b\n")
-        stream.truncate(100 << 20)
-    check_answer(tmp_path / "c.yaml", "is larger than 1 MiB")
+def test_device_without_an_end_is_answered_clearly_and_in_little_memory() -> None:
     check_answer(Path("/dev/zero"), "is larger than 1 MiB")
 
 
 def check_answer(file: Path, complaint: str) -> None:
+    # No promise about seconds, which tests.benchmarks.hostile_configurations measures; only that there is an end.
     done = subprocess.run(
         [sys.executable, "-c", READ, str(file)], capture_output=True, text=True, check=True, timeout=60
     )
-    figures, _, message = done.stdout.partition("\n")
-    seconds, mib = figures.split()
+    mib, _, message = done.stdout.partition("\n")
     assert complaint in message
-    assert float(seconds) < MOST_SECONDS
     assert int(mib) < MOST_MIB
 
 

@@ -71,7 +71,7 @@ def test_password_file_holds_the_password_without_its_line_break(
         (b"a\n\n", "the password in the file holds a line break or a control character, which nobody can type"),
         (b"\xff\n", "the file is not UTF-8 text"),
         (b"x" * 512, "the password in the file is longer than 511 bytes"),
-        (b"x" * ((1 << 20) + 1), "the file is larger than 1 MiB"),
+        (b"x" * ((1 << 20) + 1), "the file is larger than 4 KiB"),
     ],
 )
 def test_password_file_with_something_else_is_refused(
