@@ -144,6 +144,7 @@ class DiskSection(Section):
     """The disk that the image becomes, for disk outputs."""
 
     required = ("PartitionTableType", "MaxSize")
+    home = "in the item of Disks"
 
     partition_table_type: Annotated[PartitionTableType, choice(of=PartitionTableType)] | None = Field(
         None, alias="PartitionTableType", description="Kind of partition table.", examples=["gpt"]

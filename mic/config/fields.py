@@ -25,6 +25,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # PyYAML reads these as text; in YAML 1.1 they are booleans (https://yaml.org/type/bool.html).
 _ONE_LETTER_BOOLEANS = {"y": True, "Y": True, "n": False, "N": False}
 _TRUE_WORDS = frozenset({"yes", "true", "on"})
+_BOOLEAN_WORDS = ("true", "false", "yes", "no", "on", "off")
 _LONGEST_NUMBER = 40
 
 
@@ -58,8 +59,10 @@ def _flag(value: object) -> bool:
         return scalar.text.lower() in _TRUE_WORDS
     if scalar.plain and scalar.text in _ONE_LETTER_BOOLEANS:
         return _ONE_LETTER_BOOLEANS[scalar.text]
-    hint = "write it without quotes" if scalar.text.lower() in ("true", "false") else None
-    refuse(f"must be true or false, not {scalar.described}", hint)
+    if scalar.text.lower() in _BOOLEAN_WORDS:
+        refuse(f"must be true or false, not {scalar.described}", "write it without quotes")
+    meant = near(scalar.text, _BOOLEAN_WORDS)
+    refuse(f"must be true or false, not {scalar.described}", meant and f"did you mean {meant}?")
 
 
 def whole_number(minimum: int, maximum: int | None = None, unit: str = "") -> BeforeValidator:

@@ -66,6 +66,7 @@ class KernelCommandLineSection(Section):
     """
 
     shorthand = "ExtraCommandLine"
+    home = "in KernelCommandLine"
 
     extra_command_line: KernelExtraArguments = Field(
         "",

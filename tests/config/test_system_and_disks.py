@@ -274,6 +274,50 @@ def test_boot_type_and_partition_settings_need_disks(complaints: Complaints) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Disks: [{%s}]\n", ["Disks: needs SystemConfig.BootType too"]),
+        ("Disks: [{%s}]\nSystemConfig: {PartitionSettings: [{ID: a}]}\n",
+         ["Disks: needs SystemConfig.BootType too", "SystemConfig.PartitionSettings: needs Disks and BootType too"]),
+        ("Disks: [{%s}]\nSystemConfig: {BootType: efi}\n",
+         ["SystemConfig.BootType: efi needs a partition flagged esp"]),
+        ("Disks: [{%s}]\nSystemConfig: {BootType: efi, PartitionSettings: [{ID: b}]}\n",
+         ["SystemConfig.BootType: efi needs a partition flagged esp",
+          "SystemConfig.PartitionSettings[0].ID: no partition of Disks has the ID b"]),
+        ("Disks: [{%s}]\nIso: {SystemConfig: {BootType: efi}}\n",
+         ["Iso.SystemConfig.BootType: efi needs a partition flagged esp"]),
+        ("Disks:\n- {%s}\n- {%s}\nSystemConfig: {BootType: legacy}\n",
+         ["Disks: has 2 disks: one disk is all there can be"]),
+        ("Disks: []\nSystemConfig: {BootType: legacy}\n", ["Disks: is an empty list: one disk is all there can be"]),
+    ],
+)  # fmt: skip
+def test_rules_between_disks_and_the_system_are_told_together(
+    complaints: Complaints, text: str, told: list[str]
+) -> None:
+    disk = "PartitionTableType: gpt, MaxSize: 9, Partitions: [{ID: a, FsType: ext4, Start: 1, Flags: [bios_grub]}]"
+    assert [complaint.partition(": ")[2].split(" (")[0] for complaint in complaints(text.replace("%s", disk))] == told
+
+
+def test_disk_may_go_with_the_system_below_iso(read: Read) -> None:
+    disk = "PartitionTableType: gpt, MaxSize: 9, Partitions: [{ID: a, FsType: ext4, Start: 1, Flags: [bios_grub]}]"
+    config = read(f"Disks: [{{{disk}}}]\nIso: {{SystemConfig: {{BootType: legacy, PartitionSettings: [{{ID: a}}]}}}}")
+    assert config.system_config.boot_type is BootType.LEGACY
+
+
+def test_partitions_are_told_apart_by_their_place_on_the_disk_not_in_the_list(read: Read) -> None:
+    partitions = "[{ID: b, FsType: xfs, Start: 5}, {ID: a, FsType: ext4, Start: 1, End: 5, Flags: [bios_grub]}]"
+    fields = f"PartitionTableType: gpt, MaxSize: 9, Partitions: {partitions}"
+    (disk,) = read(f"Disks: [{{{fields}}}]\nSystemConfig: {{BootType: legacy}}").disks
+    assert [(partition.id, partition.end_mib) for partition in disk.partitions] == [("b", None), ("a", 5)]
+
+
+def test_limits_of_a_disk_are_inside(read: Read) -> None:
+    text = DISK.replace("Name: EFI", f"Name: {'~' * 35}").replace("Start: 20", "Start: 20, End: 100")
+    (disk,) = read(text).disks
+    assert (disk.partitions[0].name, disk.partitions[2].end_mib) == ("~" * 35, 100)
+
+
 SUPPORTED = """\
 Iso:
   KernelCommandLine: a=b

@@ -119,6 +119,11 @@ def test_what_a_user_cannot_have_is_refused(
     assert found.startswith("4:")
 
 
+@pytest.mark.parametrize("days", [-1, 0, 99999])
+def test_limits_of_expiry_are_inside(read: Read, days: int) -> None:
+    assert user_of(read, f"    PasswordExpiresDays: {days}\n").password_expires_days == days
+
+
 @pytest.mark.parametrize("name", ["root", "a", "A.b-c_d", "_x", "machine$", "a1", "1a", "x" * 32])
 def test_user_names_that_useradd_takes_are_taken(read: Read, name: str) -> None:
     (user,) = read(f"SystemConfig: {{Users: [{{Name: {name}}}]}}").system_config.users

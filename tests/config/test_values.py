@@ -69,6 +69,36 @@ def test_what_no_text_can_be_is_refused(complaints: Complaints, text: str) -> No
     assert complaint.startswith("1:34: SystemConfig.PackagesInstall[0]: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("ture", "did you mean true?"),
+        ("Yess", "did you mean yes?"),
+        ("'off'", "write it without quotes"),
+        ("maybe", None),
+    ],
+)
+def test_misspelt_bool_is_led_to_the_right_one(complaints: Complaints, text: str, hint: str | None) -> None:
+    (complaint,) = complaints(f"SystemConfig: {{UpdateBaseImagePackages: {text}}}")
+    assert complaint.partition(" (")[2].rstrip(")") == (hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("SystemConfig: {BootType: Legacy}", "legacy"),
+        ("SystemConfig: {BootType: EFI}", "efi"),
+        ("SystemConfig: {PartitionSettings: [{ID: a, MountIdentifier: part-uuid}]}", "partuuid"),
+        ("SystemConfig: {Verity: {DataPartition: {IdType: partlabel}}}", "PartLabel"),
+        ("Disks: [{PartitionTableType: GPT}]", "gpt"),
+        ("Disks: [{Partitions: [{FsType: fat-32}]}]", "fat32"),
+        ("Disks: [{Partitions: [{Flags: [bios-grub]}]}]", "bios_grub"),
+    ],
+)
+def test_misspelt_choice_of_every_kind_is_led_to_the_right_one(complaints: Complaints, text: str, meant: str) -> None:
+    assert any(complaint.endswith(f"(did you mean {meant}?)") for complaint in complaints(text))
+
+
 def test_misspelt_choice_is_led_to_the_right_one(complaints: Complaints) -> None:
     assert complaints("SystemConfig: {KernelCommandLine: {SELinux: Enforcng}}") == [
         "1:45: SystemConfig.KernelCommandLine.SELinux: must be one of disabled, permissive, enforcing "

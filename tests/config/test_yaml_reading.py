@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from mic.config import load_config
-from mic.errors import UserError
+from mic.errors import UserError, UserErrors
 
 from .conftest import Complaints, Read
+from .everything import EVERYTHING, Route, change, routes
 
 
 @pytest.mark.parametrize("text", ["{}", "null", "~", "--- null\n", "Iso:\nSystemConfig:\nDisks:\n"])
@@ -47,11 +51,83 @@ def test_end_of_document_is_no_second_document(read: Read) -> None:
         ("SystemConfig:\n  hostname: a\n", "2:3: SystemConfig.hostname: unknown key (did you mean Hostname?)"),
         ("Users: []\n", "1:1: Users: unknown key (it belongs in SystemConfig)"),
         ("SystemConfig: {Disks: }\n", "1:16: SystemConfig.Disks: unknown key (it belongs at the top level)"),
+        ("Iso: {ExtraCommandLine: a}\n", "1:7: Iso.ExtraCommandLine: unknown key (it belongs in KernelCommandLine)"),
+        ("MaxSize: 5\n", "1:1: MaxSize: unknown key (it belongs in the item of Disks)"),
         ("Iso: {X: y}\n", "1:7: Iso.X: unknown key (known keys: KernelCommandLine, AdditionalFiles, SystemConfig)"),
     ],
 )
 def test_unknown_key_is_an_error_that_leads_to_the_right_one(complaints: Complaints, text: str, complaint: str) -> None:
     assert complaints(text) == [complaint]
+
+
+def maps_of_everything() -> list[Route]:
+    """The way to each map in EVERYTHING whose keys are the contract's."""
+    document = yaml.safe_load(EVERYTHING)
+    ways: list[Route] = [(), *routes(document)]
+    return [way for way in ways if isinstance(found(document, way), dict) and way[-1:] != ("AdditionalFiles",)]
+
+
+def found(document: Any, way: Route) -> Any:
+    for step in way:
+        document = document[step]
+    return document
+
+
+@pytest.mark.parametrize("way", maps_of_everything(), ids=str)
+def test_unknown_key_and_key_given_twice_are_errors_at_every_level(everything: Path, way: Route) -> None:
+    document = yaml.safe_load(EVERYTHING)
+    own_key = next(iter(found(document, way)))
+    found(document, way)["Zzz"] = 1
+    text = yaml.safe_dump(document)
+    for key, complaint in (("Zzz", "Zzz: unknown key"), (own_key, f"{own_key}: the key is given twice")):
+        everything.write_text(text.replace("Zzz: 1", f"{key}: 1"))
+        with pytest.raises(UserErrors) as caught:
+            load_config(everything)
+        (error,) = caught.value.errors
+        assert complaint in error.message
+
+
+def keys_of_everything() -> list[Route]:
+    """The way to each key in EVERYTHING, but for the names of files."""
+    document = yaml.safe_load(EVERYTHING)
+    return [way for way in routes(document) if isinstance(way[-1], str) and way[-2:-1] != ("AdditionalFiles",)]
+
+
+@pytest.mark.parametrize("way", keys_of_everything(), ids=str)
+def test_key_in_other_letters_is_unknown_and_led_to_the_right_one(everything: Path, way: Route) -> None:
+    document = yaml.safe_load(EVERYTHING)
+    container, key = found(document, way[:-1]), way[-1]
+    assert isinstance(key, str)
+    snake_case = re.sub("(?<=[a-z])(?=[A-Z])", "_", key).lower()
+    container[snake_case] = container.pop(key)
+    everything.write_text(yaml.safe_dump(document))
+    with pytest.raises(UserErrors) as caught:
+        load_config(everything)
+    (hint,) = [error.hint for error in caught.value.errors if f"{snake_case}: unknown key" in error.message]
+    assert hint == f"did you mean {key}?"
+
+
+def scalars_of_everything() -> list[Route]:
+    document = yaml.safe_load(EVERYTHING)
+    return [way for way in routes(document) if not isinstance(found(document, way), dict | list)]
+
+
+@pytest.mark.parametrize("way", scalars_of_everything(), ids=str)
+@pytest.mark.parametrize("scalar", ["123", "true", "1.5", "2024-02-01"])
+def test_no_text_is_refused_for_looking_like_something_else(everything: Path, way: Route, scalar: str) -> None:
+    document = yaml.safe_load(EVERYTHING)
+    change(document, way, yaml.safe_load(scalar))
+    everything.write_text(yaml.safe_dump(document))
+    assert "must be text" not in told_of(everything)
+
+
+def told_of(file: Path) -> str:
+    """Everything that is wrong with the configuration; nothing where it is right."""
+    try:
+        load_config(file)
+    except UserErrors as caught:
+        return str(caught)
+    return ""
 
 
 def test_key_given_twice_is_an_error_at_every_level(complaints: Complaints) -> None:
