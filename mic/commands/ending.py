@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from mic.errors import USAGE_EXIT_CODE, UserError
 
@@ -15,6 +15,8 @@ def reported_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        for line in str(error).splitlines():
-            print(f"mic: {line}", file=sys.stderr)
+        # Whoever reads the errors may have seen enough of them: that they are there is told by the exit code, too.
+        with suppress(BrokenPipeError):
+            for line in str(error).splitlines():
+                print(f"mic: {line}", file=sys.stderr)
         sys.exit(USAGE_EXIT_CODE)

@@ -177,8 +177,13 @@ def _not_empty(text: str) -> str:
     return text
 
 
+def has_control_character(text: str) -> bool:
+    """Whether `text` holds a line break, a tab or another control character of ASCII."""
+    return _CONTROL.search(text) is not None
+
+
 def _one_line(text: str) -> str:
-    if _CONTROL.search(text):
+    if has_control_character(text):
         refuse("holds a line break or a control character")
     return text
 

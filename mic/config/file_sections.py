@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from mic.config.fields import FilePermissions, SourceName, Text, entries, one_or_more, refuse
+from mic.config.fields import FilePermissions, SourceName, Text, entries, has_control_character, one_or_more, refuse
 from mic.config.section import Section
 from mic.errors import UserError
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # NAME_MAX and PATH_MAX of linux/limits.h; the last byte of a path is NUL.
 _LONGEST_NAME_BYTES = 255
 _LONGEST_PATH_BYTES = 4095
@@ -26,7 +24,7 @@ def _destination(text: str) -> str:
         refuse("must be an absolute path", "begin it with /")
     if ".." in text.split("/"):
         refuse("must not hold ..")
-    if _CONTROL.search(text):
+    if has_control_character(text):
         refuse("holds a control character")
     if text.endswith(("/", "/.")):
         refuse("names a directory", "add the name of the file")

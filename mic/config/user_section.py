@@ -15,6 +15,7 @@ from mic.config.fields import (
     Secret,
     Text,
     absent_if_empty,
+    has_control_character,
     matching,
     refuse,
     whole_number,
@@ -44,7 +45,6 @@ _CRYPT_HASH = re.compile(
 )
 # CRYPT_MAX_PASSPHRASE_SIZE of libxcrypt's crypt.h, of which one byte is NUL.
 _LONGEST_PASSWORD_BYTES = 511
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def wrong_password(text: str, *, hashed: bool) -> str | None:
@@ -53,7 +53,7 @@ def wrong_password(text: str, *, hashed: bool) -> str | None:
         return "is empty"
     if hashed:
         return None if _CRYPT_HASH.fullmatch(text) else "is not a crypt hash, which PasswordHashed says it is"
-    if _CONTROL.search(text):
+    if has_control_character(text):
         return "holds a line break or a control character, which nobody can type"
     if len(text.encode()) > _LONGEST_PASSWORD_BYTES:
         return f"is longer than {_LONGEST_PASSWORD_BYTES} bytes"
@@ -64,9 +64,10 @@ def wrong_public_key(text: str) -> str | None:
     """What is wrong with a line for authorized_keys, in words that do not show it; None if nothing is."""
     if "PRIVATE KEY" in text:
         return "is a private key; the public one belongs here"
-    if not text.strip():
+    key = text.strip()
+    if not key:
         return "is empty"
-    return "holds a line break or a control character" if _CONTROL.search(text.strip().replace("\t", " ")) else None
+    return "holds a line break or a control character" if has_control_character(key.replace("\t", " ")) else None
 
 
 def _public_key(text: str) -> str:
@@ -78,7 +79,7 @@ def _public_key(text: str) -> str:
 def _shell(text: str) -> str:
     if not text.startswith("/"):
         refuse("must be an absolute path")
-    if _CONTROL.search(text) or ":" in text:
+    if has_control_character(text) or ":" in text:
         refuse("holds a ':' or a control character, which a login shell cannot")
     return text
 
