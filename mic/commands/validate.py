@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mic.commands.output_format import OutputFormat
+from mic.errors import UserErrors
 
 
 def validate(
@@ -25,14 +26,15 @@ def validate(
 
     Exit code 0 when it is valid, 2 when it is not; then every error is told, each with its line and column.
     """
-    from mic.config import load_config, load_config_for_iso
-    from mic.config.iso_output import problems_of_iso_output
+    from mic.config import check_config, load_config_for_iso
 
     if output_image_format is OutputFormat.ISO:
         load_config_for_iso(config_file)
     else:
-        config = load_config(config_file)
+        checked = check_config(config_file)
+        if checked.errors:
+            raise UserErrors(checked.errors)
         if output_image_format is None:
-            for problem in problems_of_iso_output(config):
-                print(f"mic: note: {problem}", file=sys.stderr)
+            for error in checked.iso_errors:
+                print(f"mic: note: {error}", file=sys.stderr)
     print(f"{config_file}: valid")

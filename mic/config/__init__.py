@@ -29,12 +29,13 @@ from mic.config.disk_sections import (
     PartitionFlag,
     PartitionTableType,
 )
-from mic.config.load import load_config, load_config_for_iso
+from mic.config.load import Checked, check_config, load_config, load_config_for_iso
 from mic.config.system_sections import SELinuxMode
 
 __all__ = [
     "AdditionalFile",
     "BootType",
+    "Checked",
     "Config",
     "Disk",
     "FsType",
@@ -56,6 +57,7 @@ __all__ = [
     "User",
     "Verity",
     "VerityPartition",
+    "check_config",
     "load_config",
     "load_config_for_iso",
 ]

@@ -14,8 +14,10 @@ from mic.config import (
     Named,
     PartitionFlag,
     PartitionTableType,
+    check_config,
+    load_config_for_iso,
 )
-from mic.config.iso_output import problems_of_iso_output
+from mic.errors import UserError, UserErrors
 
 from .conftest import Complaints, Read
 
@@ -336,8 +338,32 @@ SystemConfig:
 """
 
 
-def test_what_mic_build_can_carry_out_is_let_through_and_what_asks_for_nothing(read: Read) -> None:
-    assert not problems_of_iso_output(read(SUPPORTED))
+def refused_for_iso(directory: Path, text: str) -> tuple[UserError, ...]:
+    """What only an ISO refuses of a configuration that is right otherwise."""
+    (directory / "c.yaml").write_text(text)
+    checked = check_config(directory / "c.yaml")
+    assert checked.config is not None
+    return checked.iso_errors
+
+
+def test_what_an_iso_refuses_is_told_with_all_other_errors_in_the_order_of_the_file(directory: Path) -> None:
+    (directory / "c.yaml").write_text(
+        DISK.replace("MaxSize: 100", "MaxSize: x").replace("  BootType", "  X: y\n  BootType")
+    )
+    with pytest.raises(UserErrors) as caught:
+        load_config_for_iso(directory / "c.yaml")
+    assert [error.message.partition(":")[0] for error in caught.value.errors] == [
+        "Disks",
+        "Disks[0].MaxSize",
+        "SystemConfig.X",
+        "SystemConfig.BootType",
+        "SystemConfig.PartitionSettings",
+        "SystemConfig.Verity",
+    ]
+
+
+def test_what_mic_build_can_carry_out_is_let_through_and_what_asks_for_nothing(directory: Path) -> None:
+    assert not refused_for_iso(directory, SUPPORTED)
 
 
 UNSUPPORTED = [
@@ -361,22 +387,20 @@ UNSUPPORTED = [
 
 @pytest.mark.parametrize("below", ["", "Iso."])
 @pytest.mark.parametrize(("key", "value"), UNSUPPORTED)
-def test_what_mic_build_cannot_carry_out_is_refused_by_name(
-    read: Read, directory: Path, key: str, value: str, below: str
-) -> None:
+def test_what_mic_build_cannot_carry_out_is_refused_by_name(directory: Path, key: str, value: str, below: str) -> None:
     (directory / "list.yaml").write_text("Packages: [a]")
     (directory / "a.sh").touch(mode=0o755)
     text = value
     for part in reversed(f"{below}SystemConfig.{key}".split(".")):
         text = f"{{{part}: {text}}}"
-    (error,) = problems_of_iso_output(read(text))
+    (error,) = refused_for_iso(directory, text)
     reason = "concerns disk outputs" if key == "Verity" else "is valid, but mic build cannot carry it out yet"
     assert f":1:{text.index(value) + 1}: {below}SystemConfig.{key}: {reason}" in str(error)
 
 
-def test_everything_about_disks_is_refused_in_the_order_of_the_file(read: Read) -> None:
+def test_everything_about_disks_is_refused_in_the_order_of_the_file(directory: Path) -> None:
     apply = "concerns disk outputs and does not apply to an ISO"
-    assert [error.message for error in problems_of_iso_output(read(DISK))] == [
+    assert [error.message for error in refused_for_iso(directory, DISK)] == [
         f"Disks: {apply}: the layout of the medium is always the same",
         f"SystemConfig.BootType: {apply}: the medium boots under UEFI and BIOS alike",
         f"SystemConfig.PartitionSettings: {apply}: a live system mounts no partitions and has no /etc/fstab",
