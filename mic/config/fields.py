@@ -135,8 +135,7 @@ def choice(*, of: type[Enum]) -> BeforeValidator:
 def _items(value: object) -> list[tree.Value]:
     if not isinstance(value, tree.Sequence):
         described = value.described if isinstance(value, tree.Value) else "something else"
-        hint = "begin each item with a dash" if isinstance(value, tree.Scalar) else None
-        refuse(f"must be a list, not {described}", hint)
+        refuse(f"must be a list, not {described}", "begin each item with a dash")
     return value.items
 
 

@@ -70,6 +70,20 @@ def test_what_no_text_can_be_is_refused(complaints: Complaints, text: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{Users: {Name: a}}", "1:23: SystemConfig.Users: must be a list, not a map (begin each item with a dash)"),
+        ("{Users: a}", "1:23: SystemConfig.Users: must be a list, not text (begin each item with a dash)"),
+        ("{Services: [a]}", "1:26: SystemConfig.Services: must be a map, not a list"),
+        ("{Modules: {Load: {Name: a}}}", "1:32: SystemConfig.Modules.Load: must be a list, not a map (begin each item "
+                                         "with a dash)"),
+    ],
+)  # fmt: skip
+def test_list_and_map_are_told_apart(complaints: Complaints, text: str, complaint: str) -> None:
+    assert complaints(f"SystemConfig: {text}") == [complaint]
+
+
+@pytest.mark.parametrize(
     ("text", "hint"),
     [
         ("ture", "did you mean true?"),
