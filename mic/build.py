@@ -6,13 +6,14 @@ import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mic import customize
 from mic.config import Config
+from mic.customize import PackageSources
 from mic.errors import UserError, UserErrors
-from mic.image.layout import open_image
+from mic.image.layout import ImageLayout, open_image
 from mic.liveos import live_system
 from mic.medium import master as medium
 from mic.programs import ProgramFailed, require
@@ -44,6 +45,7 @@ class BuildRequest:
     config: Config
     output: Path
     partial: Path
+    sources: PackageSources = field(default_factory=PackageSources)
 
 
 def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
@@ -60,7 +62,7 @@ def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
         with progress.stage("look into the image and check"):
             found = live_system.survey(rootfs.tree)
             _check(request, rootfs, found, workspace)
-            loaders = medium.collect_boot_loaders(image, rootfs, workspace)
+            loaders = medium.collect_boot_loaders(image, rootfs, workspace / "loaders")
         progress.note(f"{image.disk.format} image, root on {image.root}, kernel {found.kernel.version}")
         if live_system.has_machine_id(rootfs.tree):
             progress.warn(
@@ -72,7 +74,8 @@ def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
             progress.warn(f"GRUB cannot pass every argument on as it is; /proc/cmdline will show {forms}")
         progress.note(f"UEFI boots by {loaders.efi.origin}, BIOS by {loaders.bios.origin}")
         with progress.stage("customise"):
-            customize.apply(rootfs.tree, rootfs.sandbox, request.config, progress)
+            customize.apply(rootfs, request.config, request.sources, workspace, progress)
+            found, loaders = _surveyed_again(request, image, rootfs, workspace)
         system = live_system.make_live_system(rootfs, found, workspace, progress)
         with progress.stage("write the ISO"):
             label = medium.master(system, loaders, request.config, request.partial, workspace)
@@ -83,7 +86,7 @@ def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
 def _check(request: BuildRequest, rootfs: Rootfs, found: live_system.Survey, workspace: Path) -> None:
     """Raises every reason at once why this image and this configuration cannot become a medium here."""
     errors = [
-        *customize.check(rootfs.tree, request.config),
+        *customize.check(rootfs, request.config, request.sources),
         *live_system.check(request.config.system_config.additional_files),
         *medium.check(request.config, found),
     ]
@@ -98,6 +101,21 @@ def _check(request: BuildRequest, rootfs: Rootfs, found: live_system.Survey, wor
             )
     if errors:
         raise UserErrors(errors)
+
+
+def _surveyed_again(
+    request: BuildRequest, image: ImageLayout, rootfs: Rootfs, workspace: Path
+) -> tuple[live_system.Survey, medium.BootLoaders]:
+    """What boots the changed image: packages and scripts may have brought another kernel, or removed the only one."""
+    try:
+        found = live_system.survey(rootfs.tree)
+        errors = medium.check(request.config, found)
+        loaders = medium.collect_boot_loaders(image, rootfs, workspace / "loaders-again")
+    except UserError as error:
+        raise UserError(f"after the customisations, {error.message}", where=error.where, hint=error.hint) from error
+    if errors:
+        raise UserErrors(errors)
+    return found, loaders
 
 
 @contextmanager

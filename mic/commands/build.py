@@ -30,12 +30,35 @@ def build(
     shrink_filesystems: Annotated[
         bool, typer.Option("--shrink-filesystems", help="For disk outputs, which mic does not make.")
     ] = False,
+    rpm_source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A directory of RPMs, or a .repo file, to take packages from; may be given more than once.",
+            show_default=False,
+        ),
+    ] = None,
+    deb_source: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A directory of .deb files, or an apt source file (.list, .sources), to take packages from; may be "
+            "given more than once.",
+            show_default=False,
+        ),
+    ] = None,
+    disable_base_image_rpm_repos: Annotated[
+        bool,
+        typer.Option(
+            "--disable-base-image-rpm-repos",
+            help="Take packages from the given sources only, not from the image's repositories; apt's neither.",
+        ),
+    ] = False,
     log_level: Annotated[LogLevel, typer.Option(help="debug shows every program that is run.")] = LogLevel.INFO,
 ) -> None:
     """Converts a disk image into a live ISO."""
     from mic.build import BuildRequest
     from mic.build import build as convert
     from mic.config import load_config_for_iso
+    from mic.customize import PackageSources
     from mic.isolation import run_isolated
     from mic.progress import Progress
 
@@ -45,7 +68,12 @@ def build(
     config = load_config_for_iso(config_file)
     output = output_image_file.absolute()
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    request = BuildRequest(image_file.absolute(), config, output, partial)
+    sources = PackageSources(
+        rpm=tuple(source.absolute() for source in rpm_source or ()),
+        deb=tuple(source.absolute() for source in deb_source or ()),
+        base_image_repositories=not disable_base_image_rpm_repos,
+    )
+    request = BuildRequest(image_file.absolute(), config, output, partial, sources)
 
     def work(workspace: Path) -> int:
         progress = Progress(least=log_level.threshold)

@@ -6,13 +6,6 @@ _NOT_YET = "is valid, but mic build cannot carry it out yet"
 
 # The key, what it becomes in the Config (a key that asks for nothing there is let through), and the reason.
 UNSUPPORTED: tuple[tuple[str, str, str], ...] = (
-    ("SystemConfig.UpdateBaseImagePackages", "system_config.packages.update_base_image", _NOT_YET),
-    ("SystemConfig.PackagesInstall", "system_config.packages.install", _NOT_YET),
-    ("SystemConfig.PackageListsInstall", "system_config.packages.install", _NOT_YET),
-    ("SystemConfig.PackagesRemove", "system_config.packages.remove", _NOT_YET),
-    ("SystemConfig.PackageListsRemove", "system_config.packages.remove", _NOT_YET),
-    ("SystemConfig.PackagesUpdate", "system_config.packages.update", _NOT_YET),
-    ("SystemConfig.PackageListsUpdate", "system_config.packages.update", _NOT_YET),
     ("SystemConfig.KernelCommandLine.SELinux", "system_config.kernel_command_line.selinux", _NOT_YET),
     ("SystemConfig.PostInstallScripts", "system_config.post_install_scripts", _NOT_YET),
     ("SystemConfig.FinalizeImageScripts", "system_config.finalize_image_scripts", _NOT_YET),

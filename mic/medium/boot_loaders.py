@@ -64,7 +64,7 @@ class BiosLoaders:
 def collect_efi_loaders(image: ImageLayout, rootfs: Tree, workspace: Path) -> EfiLoaders:
     """Takes the loaders out of the image's ESP, else out of its packages; raises `UserError` without any."""
     directory = workspace / "efi-loaders"
-    directory.mkdir()
+    directory.mkdir(parents=True)
     for partition in image.partitions:
         if partition.is_esp and (found := _from_esp(image.disk, partition, directory)) is not None:
             return found
@@ -134,7 +134,7 @@ def make_bios_loaders(rootfs: Tree, sandbox: Sandbox, workspace: Path) -> BiosLo
     Raises `UserError` when neither has GRUB's i386-pc files.
     """
     directory = workspace / "bios-loaders"
-    directory.mkdir()
+    directory.mkdir(parents=True)
     el_torito, record = directory / "eltorito.img", directory / "boot_hybrid.img"
     own = all(rootfs.is_file(f"{_BIOS_DIRECTORY}/{name}") for name in _BIOS_IMAGE_SOURCES)
     if own and (program := _grub_mkimage(rootfs)) is not None:

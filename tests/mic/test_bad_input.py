@@ -94,7 +94,11 @@ BAD_CONFIGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "unknown key": ("SystemConfig:\n  Hostnam: x\n", ("config.yaml:2:3", "Hostnam", "Hostname")),
     "source missing": ("Iso:\n  AdditionalFiles:\n    missing.txt: /data\n", ("config.yaml:3:5", "missing.txt")),
     "two for one destination": (TWO_FOR_ONE, ("config.yaml:4:", "/data/file")),
-    "unsupported": ("SystemConfig:\n  PackagesInstall: [vim]\n", ("config.yaml:2:20", "PackagesInstall")),
+    "for disks": (
+        "SystemConfig:\n  Verity:\n    DataPartition: {IdType: PartLabel, Id: a}\n"
+        "    HashPartition: {IdType: PartLabel, Id: b}\n",
+        ("config.yaml:3:5", "SystemConfig.Verity"),
+    ),
     "unbalanced quote": ('Iso:\n  KernelCommandLine: "a \'b"\n', ("config.yaml:2:", "never closed")),
 }
 
