@@ -31,7 +31,9 @@ _OUTPUT_TAIL_LINES = 20
 DEBIAN_PACKAGES = {
     "blkid": "util-linux",
     "chroot": "coreutils",
+    "createrepo_c": "createrepo-c",
     "debugfs": "e2fsprogs",
+    "dpkg-deb": "dpkg",
     "e2fsck": "e2fsprogs",
     "grub-mkimage": "grub-common",
     "grub-script-check": "grub-common",
@@ -47,6 +49,7 @@ DEBIAN_PACKAGES = {
     "qemu-img": "qemu-utils",
     "qemu-storage-daemon": "qemu-system-common",
     "qemu-system-x86_64": "qemu-system-x86",
+    "rpmbuild": "rpm",
     "sfdisk": "fdisk",
     "unsquashfs": "squashfs-tools",
     "xz": "xz-utils",

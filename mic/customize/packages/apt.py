@@ -52,6 +52,12 @@ _VERBS: Mapping[Action, tuple[str, ...]] = {
 # Debian Policy 5.6.1 and 5.6.12; the architecture and "=version" or "/release" as apt-get takes them. What apt-get
 # would also take, a pattern or a "-" at the end that turns an installation into a removal, names no package.
 _NAME = re.compile(r"(?P<name>[a-z0-9][a-z0-9+.-]*[a-z0-9+.])(:[a-z0-9-]+)?(=[A-Za-z0-9.+:~-]+|/[A-Za-z0-9.+~-]+)?")
+_UNKNOWN = (
+    re.compile(r"^E: Unable to locate package (\S+)$", re.MULTILINE),
+    re.compile(r"^E: Package '([^']+)' has no installation candidate$", re.MULTILINE),
+)
+_UNKNOWN_VERSION = re.compile(r"^E: Version '([^']+)' for '([^']+)' was not found$", re.MULTILINE)
+_UNKNOWN_RELEASE = re.compile(r"^E: Release '([^']+)' for '([^']+)' was not found$", re.MULTILINE)
 _SEPARATOR = b"\0"
 _READ_CONTROLS = 'for package; do dpkg-deb --field "$package" || exit; printf "\\0"; done'
 
@@ -62,11 +68,6 @@ class Apt:
     program = "apt-get"
     options = _OPTIONS
     has_init_scripts = True
-    unknown = (
-        re.compile(r"^E: Unable to locate package (?P<name>\S+)$", re.MULTILINE),
-        re.compile(r"^E: Package '(?P<name>[^']+)' has no installation candidate$", re.MULTILINE),
-        re.compile(r"^E: (?:Version|Release) '[^']+' for '(?P<name>[^']+)' was not found$", re.MULTILINE),
-    )
 
     def check_sources(self, sources: PackageSources) -> list[UserError]:
         return [*_FORM.check(sources.deb), *foreign(sources.rpm, "--rpm-source", self.program, _FORM)]
@@ -80,6 +81,12 @@ class Apt:
     def not_installed(self, rootfs: Rootfs, names: Iterable[str]) -> frozenset[str]:
         known = installed_packages(rootfs.tree)
         return frozenset(name for name in names if _bare(name) not in known)
+
+    def unknown(self, said: str, names: Iterable[str]) -> frozenset[str]:
+        packages = {name for pattern in _UNKNOWN for name in pattern.findall(said)}
+        versions = {f"{name}={version}" for version, name in _UNKNOWN_VERSION.findall(said)}
+        versions |= {f"{name}/{release}" for release, name in _UNKNOWN_RELEASE.findall(said)}
+        return frozenset(name for name in names if name in versions or re.split("[=/]", name)[0] in packages)
 
     def lend(self, rootfs: Rootfs, sources: PackageSources, directory: Path) -> Loan:
         caches = {}

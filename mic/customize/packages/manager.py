@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -29,10 +28,6 @@ class PackageManager(Protocol):
         """What every one of its commands is run with."""
 
     @property
-    def unknown(self) -> tuple[re.Pattern[str], ...]:
-        """Its complaints about a package that no repository has; the group `name` is the package as asked for."""
-
-    @property
     def has_init_scripts(self) -> bool:
         """Whether its packages may start services by invoke-rc.d."""
 
@@ -47,6 +42,9 @@ class PackageManager(Protocol):
 
     def not_installed(self, rootfs: Rootfs, names: Iterable[str]) -> frozenset[str]:
         """Those of `names` that stand for no installed package; changes nothing in the image."""
+
+    def unknown(self, said: str, names: Iterable[str]) -> frozenset[str]:
+        """Those of `names` that no repository has, by what it said when it was asked for them."""
 
     def lend(self, rootfs: Rootfs, sources: PackageSources, directory: Path) -> Loan:
         """Prepares what it needs of the sources in `directory`, which is empty; raises `UserError`."""

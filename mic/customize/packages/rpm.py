@@ -44,11 +44,14 @@ _QUERY = "%{NAME}\t%{EVR}\n"
 
 @dataclass(frozen=True)
 class Rpm:
-    """One of the programs that know repositories of RPMs; `cache` is where it keeps what it fetched."""
+    """One of the programs that know repositories of RPMs; `cache` is where it keeps what it fetched.
+
+    `complaint` is how it says that no repository has the package `name`.
+    """
 
     program: str
     cache: str
-    unknown: tuple[re.Pattern[str], ...]
+    complaint: re.Pattern[str]
 
     options = ()
     has_init_scripts = False
@@ -80,6 +83,9 @@ class Rpm:
             return frozenset()
         said = rootfs.sandbox.run("rpm", "-q", "--", *plain, read_only=True, check=False)
         return frozenset(match["name"] for match in _NOT_INSTALLED.finditer(said.text)) & set(plain)
+
+    def unknown(self, said: str, names: Iterable[str]) -> frozenset[str]:
+        return frozenset(match["name"] for match in self.complaint.finditer(said)) & frozenset(names)
 
     def lend(self, rootfs: Rootfs, sources: PackageSources, directory: Path) -> Loan:
         cache = directory / "cache"
@@ -125,8 +131,8 @@ class Rpm:
         return ("--assumeyes", _VERBS[step.action], *step.names)
 
 
-_DNF_UNKNOWN = (re.compile(r"^No match for argument: (?P<name>\S+)", re.MULTILINE),)
-_TDNF_UNKNOWN = (re.compile(r"^(?P<name>\S+) package not found or not installed$", re.MULTILINE),)
+_DNF_UNKNOWN = re.compile(r"^No match for argument: (?P<name>\S+)", re.MULTILINE)
+_TDNF_UNKNOWN = re.compile(r"^(?P<name>\S+) package not found or not installed$", re.MULTILINE)
 TDNF = Rpm("tdnf", "/var/cache/tdnf", _TDNF_UNKNOWN)
 DNF = Rpm("dnf", "/var/cache/dnf", _DNF_UNKNOWN)
 DNF5 = Rpm("dnf5", "/var/cache/libdnf5", _DNF_UNKNOWN)

@@ -101,12 +101,12 @@ class Transactions:
 
     def _unknown(self, step: Step, done: Completed) -> list[UserError]:
         said = (done.stdout + done.stderr).decode(errors="replace")
-        names = {match["name"] for pattern in self.manager.unknown for match in pattern.finditer(said)}
+        unknown = self.manager.unknown(said, step.names)
         hint = "is the name right, and does one of the image's repositories or of those given have it?"
         return [
             problem_of(package, f"no repository has the package {package.name}", hint)
             for package in step.packages
-            if package.name in names or any(package.name.startswith((f"{name}=", f"{name}/")) for name in names)
+            if package.name in unknown
         ]
 
 
