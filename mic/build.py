@@ -75,7 +75,7 @@ def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
         progress.note(f"UEFI boots by {loaders.efi.origin}, BIOS by {loaders.bios.origin}")
         with progress.stage("customise"):
             customize.apply(rootfs, request.config, request.sources, workspace, progress)
-            found, loaders = _surveyed_again(request, image, rootfs, workspace)
+            loaders = _boot_loaders_again(request, image, rootfs, workspace)
         system = live_system.make_live_system(rootfs, found, workspace, progress)
         with progress.stage("write the ISO"):
             label = medium.master(system, loaders, request.config, request.partial, workspace)
@@ -103,19 +103,21 @@ def _check(request: BuildRequest, rootfs: Rootfs, found: live_system.Survey, wor
         raise UserErrors(errors)
 
 
-def _surveyed_again(
+def _boot_loaders_again(
     request: BuildRequest, image: ImageLayout, rootfs: Rootfs, workspace: Path
-) -> tuple[live_system.Survey, medium.BootLoaders]:
-    """What boots the changed image: packages and scripts may have brought another kernel, or removed the only one."""
+) -> medium.BootLoaders:
+    """What starts the changed image; raises `UserError` where it no longer has what a live boot needs.
+
+    Packages and scripts may have brought another kernel or another GRUB, or removed the only one.
+    """
     try:
-        found = live_system.survey(rootfs.tree)
-        errors = medium.check(request.config, found)
+        errors = medium.check(request.config, live_system.survey(rootfs.tree))
         loaders = medium.collect_boot_loaders(image, rootfs, workspace / "loaders-again")
     except UserError as error:
         raise UserError(f"after the customisations, {error.message}", where=error.where, hint=error.hint) from error
     if errors:
         raise UserErrors(errors)
-    return found, loaders
+    return loaders
 
 
 @contextmanager

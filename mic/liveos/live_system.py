@@ -51,9 +51,19 @@ def survey(tree: Tree) -> Survey:
     """Looks for all that a live boot needs; raises one `UserError` for each thing that is missing."""
     dracut = find_dracut(tree)
     kernel = find_kernel(tree)
+    _refuse_without_init(tree)
     if kernel.has_option("CONFIG_SQUASHFS") is False:
         raise UserError(f"the image's kernel {kernel.version} was built without squashfs")
     return Survey(kernel, dracut, os_title(tree), has_selinux=tree.is_file("/etc/selinux/config"))
+
+
+def _refuse_without_init(tree: Tree) -> None:
+    """The initrd hands over to one of these: systemd's switch-root tries the first, dracut's own init the last."""
+    if not any(tree.is_file(path) for path in ("/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/sbin/init")):
+        raise UserError(
+            "the image has no init: neither systemd nor a program /sbin/init",
+            hint="install the package systemd-sysv in the image",
+        )
 
 
 def check(files: Iterable[AdditionalFile]) -> list[UserError]:
@@ -78,7 +88,11 @@ def has_machine_id(tree: Tree) -> bool:
 
 
 def make_live_system(rootfs: Rootfs, found: Survey, workspace: Path, progress: Progress) -> LiveSystem:
-    """Writes squashfs and initrd side by side; both only read the rootfs."""
+    """Writes squashfs and initrd side by side; both only read the rootfs.
+
+    `found` is from before the customisation, which may have changed what there is to boot with.
+    """
+    found = survey(rootfs.tree)
     kernel = workspace / "vmlinuz"
     rootfs.tree.copy_out(found.kernel.path, kernel)
     with (

@@ -62,6 +62,10 @@ BAD_REAL_IMAGES: dict[str, tuple[Callable[[Path, Path], object], tuple[str, ...]
         lambda base, output: make_variant(base, output, [Remove("/usr/bin/dracut")]),
         ("no dracut", "install the packages dracut and dracut-live"),
     ),
+    "no init": (
+        lambda base, output: make_variant(base, output, [Remove("/usr/sbin/init"), Remove("/usr/lib/systemd/systemd")]),
+        ("no init", "install the package systemd-sysv"),
+    ),
     "no dmsquash-live": (
         lambda base, output: make_variant(base, output, [Remove("/usr/lib/dracut/modules.d/*dmsquash-live")]),
         ("no module dmsquash-live", "install the package dracut-live"),

@@ -262,6 +262,17 @@ def test_removal_of_what_a_live_boot_needs_is_told(bookworm: Path, tmp_path: Pat
     assert "after the customisations, the image has no kernel" in done.stderr
 
 
+def test_kernel_that_a_package_brings_is_the_one_that_is_looked_at(bookworm: Path, tmp_path: Path) -> None:
+    kernel = {"/boot/vmlinuz-9.9-mic": "kernel\n", "/boot/config-9.9-mic": "CONFIG_OVERLAY_FS=y\n"}
+    modules = {"/usr/lib/modules/9.9-mic/modules.dep": "\n"}
+    build_deb(DebPackage("linux-image-9.9-mic", "9.9", files=kernel | modules), tmp_path / "debs")
+    (tmp_path / "config.yaml").write_text("SystemConfig:\n  PackagesInstall: [linux-image-9.9-mic]\n")
+    options = ("--deb-source", str(tmp_path / "debs"), "--disable-base-image-rpm-repos")
+    done = mic_build(bookworm, tmp_path / "config.yaml", tmp_path / "x.iso", *options)
+    assert done.returncode == 2, done.stderr
+    assert "after the customisations, the image's kernel 9.9-mic was built without squashfs" in done.stderr
+
+
 def test_options_of_the_command_line_reach_the_package_manager(bookworm: Path, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("SystemConfig:\n  PackagesInstall: [mic-nowhere]\n")
     build_deb(HELLO_1, tmp_path / "debs")
