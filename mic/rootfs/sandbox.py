@@ -88,14 +88,20 @@ class Sandbox:
         and lets root in there change those of its own (mount_namespaces(7), "Restrictions on mount
         namespaces"). For the same reason it cannot leave out, in there, the mounts below `source`.
         """
-        with tempfile.TemporaryDirectory(prefix="lent-", dir=self.scratch.parent) as directory:
-            place = Path(directory) / "it"
-            if source.is_dir():
-                place.mkdir()
-            else:
-                place.touch()
-            with mounted("--bind", "-o", "ro,nosuid,nodev", source, place):
-                yield place
+        directory = Path(tempfile.mkdtemp(prefix="lent-", dir=self.scratch.parent))
+        place = directory / "it"
+        if source.is_dir():
+            place.mkdir()
+        else:
+            place.touch()
+        with mounted("--bind", "-o", "ro,nosuid,nodev", source, place):
+            yield place
+        # Nothing that removes whole trees: it would go into `source`, were it still mounted here, and writable.
+        if source.is_dir():
+            place.rmdir()
+        else:
+            place.unlink()
+        directory.rmdir()
 
 
 def _host_resolver() -> dict[Path, str]:

@@ -206,6 +206,23 @@ def test_no_service_starts_and_no_daemon_survives(tried: Try) -> None:
     assert not any(b"sleep\x0031337" in command for command in running)
 
 
+def test_identity_of_one_machine_that_packages_make_is_taken_away_or_told(tried: Try, tmp_path: Path) -> None:
+    made = (
+        "mkdir -p /var/lib/dbus /etc/ssh\n"
+        "for id in /etc/machine-id /var/lib/dbus/machine-id; do echo 0123456789abcdef0123456789abcdef >$id; done\n"
+        "touch /etc/ssh/ssh_host_rsa_key\n"
+    )
+    build_deb(DebPackage("mic-identity", "1", scripts={"postinst": f"#!/bin/sh\n{made}"}), tmp_path / "debs")
+    outcome = tried(
+        "SystemConfig:\n  PackagesInstall: [mic-identity]\n",
+        sources=PackageSources(deb=(tmp_path / "debs",), base_image_repositories=False),
+    )
+    assert outcome.errors == ""
+    assert outcome.contents["/etc/machine-id"] == ""
+    assert "/var/lib/dbus/machine-id" not in outcome.changed
+    assert "warning: the packages made SSH host keys" in outcome.said
+
+
 def test_failing_transaction_is_told_at_its_key_with_the_package_managers_words(tried: Try) -> None:
     outcome = tried("SystemConfig:\n  PackagesInstall: [mic-broken]\n")
     assert "config.yaml:2:21: SystemConfig.PackagesInstall[0]: apt-get failed (100)" in outcome.errors

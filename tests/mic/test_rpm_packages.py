@@ -20,7 +20,8 @@ from tests.mic.package_trial import Outcome, try_on_tree
 
 pytestmark = pytest.mark.image
 
-POST = """systemctl start mic-daemon.service && touch /var/lib/mic-daemon-has-started
+# The root has no systemctl; these are what it goes by (systemd's ENVIRONMENT.md, sd_booted(3)).
+POST = """test "$SYSTEMD_OFFLINE" = 1 && test ! -e /run/systemd/system || touch /var/lib/mic-daemon-would-start
 setsid sleep 31338 </dev/null >/dev/null 2>&1 &"""
 HELLO_1 = RpmPackage("mic-hello", "1", files={"/usr/share/mic-hello/version": "1\n"})
 HELLO_2 = RpmPackage("mic-hello", "2", files={"/usr/share/mic-hello/version": "2\n"})
@@ -129,8 +130,9 @@ def test_unknown_packages_are_told_each_at_its_place_before_any_transaction(trie
 
 def test_no_service_starts_and_no_daemon_survives(tried: Try) -> None:
     outcome = tried("SystemConfig:\n  PackagesInstall: [mic-daemon]\n")
-    assert (outcome.errors, outcome.installed["mic-daemon"]) == ("", "1-1")
-    assert "/var/lib/mic-daemon-has-started" not in outcome.changed
+    assert outcome.errors == ""
+    assert outcome.installed["mic-daemon"] == "1-1"
+    assert "/var/lib/mic-daemon-would-start" not in outcome.changed
     running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     assert not any(b"sleep\x0031338" in command for command in running)
 

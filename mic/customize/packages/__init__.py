@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mic.config import Config
 from mic.customize.packages.apt import Apt, installed_packages
+from mic.customize.packages.identity import forget_new_identity, identity_of
 from mic.customize.packages.manager import PackageManager
 from mic.customize.packages.plan import Action, Step, problem_of, steps_of
 from mic.customize.packages.rpm import DNF, DNF5, TDNF
@@ -52,7 +53,8 @@ def check(rootfs: Rootfs, config: Config, sources: PackageSources) -> list[UserE
         message = "the image has no package manager that mic knows"
         return [first.problem(message, "apt-get, tdnf, dnf and dnf5 are known")]
     return [
-        *(_unfit_names(manager, steps) or _missing(manager, rootfs, steps)),
+        *_unfit_names(manager, steps),
+        *_missing(manager, rootfs, steps),
         *manager.check_sources(sources),
         *_without_sources(steps, sources),
     ]
@@ -73,7 +75,7 @@ def _missing(manager: PackageManager, rootfs: Rootfs, steps: tuple[Step, ...]) -
 
 
 def _not_installed(manager: PackageManager, rootfs: Rootfs, step: Step) -> list[UserError]:
-    missing = manager.not_installed(rootfs, step.names)
+    missing = manager.not_installed(rootfs, [name for name in step.names if manager.why_no_name(name) is None])
     message = f"is not installed in the image and cannot be {step.action.participle}"
     return [problem_of(package, f"{package.name} {message}") for package in step.packages if package.name in missing]
 
@@ -93,6 +95,7 @@ def apply(rootfs: Rootfs, config: Config, sources: PackageSources, workspace: Pa
     if manager is None:
         return
     transactions = Transactions(manager, rootfs, lend(manager, rootfs, sources, workspace / "packages"))
+    identity = identity_of(rootfs.tree)
     fetching = [step for step in steps if step.action.fetches]
     if fetching:
         with progress.stage("packages: lists"):
@@ -106,6 +109,8 @@ def apply(rootfs: Rootfs, config: Config, sources: PackageSources, workspace: Pa
             transactions.carry_out(step)
         for line in _differences(before, manager.installed(rootfs)):
             progress.note(line)
+    for warning in forget_new_identity(rootfs, identity):
+        progress.warn(warning)
 
 
 def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
