@@ -29,12 +29,12 @@ from mic.rootfs.view import Rootfs
 
 _FORM = SourceForm("--rpm-source", ".rpm", (".repo",))
 _OWN_REPOSITORIES = ("/etc/yum.repos.d", "/etc/yum/repos.d", "/etc/distro.repos.d")
-# Words that all of them know: dnf5 keeps "update" as an alias of "upgrade", tdnf 3.2.2 had it first.
+# Words that all of them know by themselves, dnf5(8) without its aliases and tdnf 3.2.2 (tools/cli/main.c) too.
 _VERBS = {
     Action.REMOVE: "remove",
-    Action.UPDATE_BASE_IMAGE: "update",
+    Action.UPDATE_BASE_IMAGE: "upgrade",
     Action.INSTALL: "install",
-    Action.UPDATE: "update",
+    Action.UPDATE: "upgrade",
 }
 # A group, a file that a package provides, a pattern, a rich dependency: rpm itself does not look these up by -q.
 _NO_PLAIN_NAME = re.compile(r"[@/*?\[(<>= ]")
@@ -74,8 +74,11 @@ class Rpm:
         return "is not the name of a package" if any(character.isspace() for character in name) else None
 
     def installed(self, rootfs: Rootfs) -> Mapping[str, str]:
-        lines = rootfs.sandbox.run("rpm", "-qa", "--queryformat", _QUERY, read_only=True).text.splitlines()
-        return dict(line.split("\t", 1) for line in lines if "\t" in line)
+        try:
+            listed = rootfs.sandbox.run("rpm", "-qa", "--queryformat", _QUERY, read_only=True).text
+        except ProgramFailed as error:
+            raise UserError(f"the image's rpm cannot list its packages: {error.completed.complaint}") from error
+        return dict(line.split("\t", 1) for line in listed.splitlines() if "\t" in line)
 
     def not_installed(self, rootfs: Rootfs, names: Iterable[str]) -> frozenset[str]:
         plain = [name for name in names if not _NO_PLAIN_NAME.search(name)]
