@@ -8,6 +8,7 @@ its exit code, whereupon the kernel ends whatever the program left running.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import json
 import os
@@ -197,10 +198,15 @@ def _remove_mount_points(made: list[str], targets: list[str], calls: ModuleType)
         with contextlib.suppress(OSError):  # What the program has unmounted itself.
             calls.unmount_lazily(target)
     for path in reversed(made):
-        if os.path.isdir(path):
-            os.rmdir(path)
-        else:
+        if not os.path.isdir(path):
             os.unlink(path)
+            continue
+        try:
+            os.rmdir(path)
+        except OSError as error:
+            # A directory above a mount point, in which the program has made something: it is the program's now.
+            if error.errno != errno.ENOTEMPTY:
+                raise
 
 
 if __name__ == "__main__":

@@ -160,6 +160,13 @@ def test_file_can_be_lent_where_the_image_has_none(
     assert left == []
 
 
+def test_what_the_program_makes_beside_a_mount_point_stays(
+    lent: Callable[..., tuple[Completed, list[str]]], tmp_path: Path
+) -> None:
+    done, left = lent("touch /opt/vendor/own; mkdir /run/vendor", tmp_path, "/opt/vendor/lent")
+    assert (done.exit_code, left) == (0, ["opt/vendor", "opt/vendor/own"])
+
+
 def test_mount_point_is_gone_although_a_process_was_left_in_it(
     lent: Callable[..., tuple[Completed, list[str]]], tmp_path: Path
 ) -> None:

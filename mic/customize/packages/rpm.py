@@ -39,6 +39,9 @@ _VERBS = {
 # A group, a file that a package provides, a pattern, a rich dependency: rpm itself does not look these up by -q.
 _NO_PLAIN_NAME = re.compile(r"[@/*?\[(<>= ]")
 _NOT_INSTALLED = re.compile(r"^package (?P<name>\S+) is not installed$", re.MULTILINE)
+# dnf's logs hold the addresses of repositories with the passwords in them; nobody else's machine shall have them.
+# tdnf writes none and passes the setting over.
+_LOGS = "/run/mic/log"
 _QUERY = "%{NAME}\t%{EVR}\n"
 
 
@@ -53,7 +56,7 @@ class Rpm:
     cache: str
     complaint: re.Pattern[str]
 
-    options = ()
+    options = (f"--setopt=logdir={_LOGS}",)
     has_init_scripts = False
 
     def check_sources(self, sources: PackageSources) -> list[UserError]:
