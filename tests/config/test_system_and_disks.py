@@ -229,13 +229,6 @@ def test_what_mic_build_can_carry_out_is_let_through_and_what_asks_for_nothing(d
 
 
 UNSUPPORTED = [
-    ("UpdateBaseImagePackages", "yes"),
-    ("PackagesInstall", "[a]"),
-    ("PackagesRemove", "[a]"),
-    ("PackagesUpdate", "[a]"),
-    ("PackageListsInstall", "[list.yaml]"),
-    ("PackageListsRemove", "[list.yaml]"),
-    ("PackageListsUpdate", "[list.yaml]"),
     ("KernelCommandLine.SELinux", "disabled"),
     ("PostInstallScripts", "[{Path: a.sh}]"),
     ("FinalizeImageScripts", "[{Path: a.sh}]"),
