@@ -190,8 +190,10 @@ SystemConfig:
   Hostname: h
   KernelCommandLine: {ExtraCommandLine: c}
   AdditionalFiles: {a.txt: /a}
-  PackagesInstall: []
-  UpdateBaseImagePackages: no
+  PackagesInstall: [a]
+  PackagesRemove: [a]
+  PackagesUpdate: [a]
+  UpdateBaseImagePackages: yes
   Services: {Enable: []}
   Modules: {}
   Users:
