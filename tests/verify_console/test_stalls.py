@@ -8,9 +8,14 @@ import pytest
 
 from tests.verify_machine.test_starvation import SPIN, hunger_of
 from verify.console.observer import ConsoleObserver
-from verify.machine.failure import GuestFailed
+from verify.machine.failure import GuestFailed, MachineLost
 
 STALL = b"[   73.495359] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\r\n"
+NO_TIMER = (
+    b"[    0.048000] Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with apic=debug and send a report."
+    b"  Then try booting with the 'noapic' option.\r\n"
+)
+PANIC = b"[    1.048000] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\r\n"
 OOPS = b"[   74.000000] BUG: kernel NULL pointer dereference, address: 0000000000000008\r\n"
 
 
@@ -54,3 +59,22 @@ def test_a_stall_of_a_guest_that_the_host_let_run_is_its_own_fault() -> None:
     observer = observer_of("import time; time.sleep(60)", shown=STALL)
     assert isinstance(observer.alarm, GuestFailed)
     assert "stuck" in str(observer.alarm)
+
+
+def test_a_panic_for_want_of_ticks_is_the_hosts_fault_in_an_emulated_machine() -> None:
+    observer = ConsoleObserver(None, None, None, emulated=True)
+    observer.take(NO_TIMER)
+    assert isinstance(observer.alarm, MachineLost)
+    assert "got no ticks of its timer" in str(observer.alarm)
+    assert observer.fatal
+
+
+def test_a_panic_for_want_of_ticks_is_the_guests_own_where_the_host_let_it_run() -> None:
+    observer = observer_of("import time; time.sleep(60)", shown=NO_TIMER)
+    assert isinstance(observer.alarm, GuestFailed)
+
+
+def test_any_other_panic_is_the_guests_own_in_an_emulated_machine() -> None:
+    observer = ConsoleObserver(None, None, None, emulated=True)
+    observer.take(PANIC)
+    assert isinstance(observer.alarm, GuestFailed)

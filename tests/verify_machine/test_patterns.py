@@ -17,6 +17,7 @@ from verify.machine.patterns import (
     KERNEL_PANIC,
     NO_BOOTABLE_DEVICE,
     NO_ROOT,
+    NO_TIMER,
     OUT_OF_MEMORY,
     SOFT_LOCKUP,
     SQUASHFS_ERROR,
@@ -30,6 +31,7 @@ from verify.machine.phase import Phase
 BAD_LINES = (
     ("[    2.1] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100", Phase.INITRD, KERNEL_PANIC),
     ("[    1.9] ---[ end Kernel panic - not syncing: x ]---", Phase.KERNEL, KERNEL_PANIC),
+    ("[    0.0] Kernel panic - not syncing: IO-APIC + timer doesn't work!  Boot with", Phase.KERNEL, NO_TIMER),
     ("Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", Phase.KERNEL, NO_ROOT),
     ("[   10.0] Oops: 0000 [#1] PREEMPT SMP NOPTI", Phase.USERSPACE, KERNEL_OOPS),
     ("[   10.0] BUG: kernel NULL pointer dereference, address: 0000000000000008", Phase.LOGIN, KERNEL_OOPS),

@@ -185,6 +185,10 @@ class ConsoleObserver:
 
     def _sound(self, bad: BadPattern) -> None:
         excuse = self._excuse() if bad.starvation else None
+        if excuse is not None and bad.fatal:
+            self.alarm = MachineLost(f"{bad.cause}; {excuse}", self.circumstances)
+            self.fatal = True
+            return
         if excuse is not None:
             # The guest lives and gets on as soon as the host lets it: no reason to end the wait for it.
             self.excused += 1

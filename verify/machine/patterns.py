@@ -47,6 +47,15 @@ class BadPattern:
 KERNEL_PANIC = BadPattern(
     "kernel-panic", "the kernel panicked", re.compile(r"Kernel panic - not syncing|end Kernel panic")
 )
+# The kernel counts ticks of its timer while it waits in a loop that it has calibrated (timer_irq_works in
+# arch/x86/kernel/apic/io_apic.c): where the host does not run the emulated timer meanwhile, there are none.
+NO_TIMER = BadPattern(
+    "no-timer",
+    "the kernel got no ticks of its timer",
+    re.compile(r"Kernel panic - not syncing: IO-APIC \+ timer doesn't work"),
+    last=Phase.KERNEL,
+    starvation=True,
+)
 NO_ROOT = BadPattern(
     "no-root", "the kernel found no root file system", re.compile(r"VFS: (Cannot open|Unable to mount) root")
 )
@@ -156,6 +165,7 @@ NO_BOOTABLE_DEVICE = BadPattern(
 
 # The more exact name first: the first that fits names the cause.
 BAD_PATTERNS: tuple[BadPattern, ...] = (
+    NO_TIMER,
     NO_ROOT,
     KERNEL_PANIC,
     SOFT_LOCKUP,
