@@ -14,7 +14,7 @@ from mic.config import Config
 from mic.customize import PackageSources
 from mic.errors import UserError, UserErrors
 from mic.image.layout import ImageLayout, open_image
-from mic.liveos import live_system
+from mic.liveos import early_boot, live_system
 from mic.medium import master as medium
 from mic.programs import ProgramFailed, require
 from mic.progress import Progress
@@ -74,9 +74,10 @@ def build(request: BuildRequest, workspace: Path, progress: Progress) -> None:
             progress.warn(f"GRUB cannot pass every argument on as it is; /proc/cmdline will show {forms}")
         progress.note(f"UEFI boots by {loaders.efi.origin}, BIOS by {loaders.bios.origin}")
         with progress.stage("customise"):
+            uncustomised = early_boot.snapshot(rootfs.tree)
             customize.apply(rootfs, request.config, request.sources, workspace, progress)
             loaders = _boot_loaders_again(request, image, rootfs, workspace)
-        system = live_system.make_live_system(rootfs, found, workspace, progress)
+        system = live_system.make_live_system(rootfs, uncustomised, workspace, progress)
         with progress.stage("write the ISO"):
             label = medium.master(system, loaders, request.config, request.partial, workspace)
             request.partial.replace(request.output)
@@ -87,7 +88,7 @@ def _check(request: BuildRequest, rootfs: Rootfs, found: live_system.Survey, wor
     """Raises every reason at once why this image and this configuration cannot become a medium here."""
     errors = [
         *customize.check(rootfs, request.config, request.sources),
-        *live_system.check(request.config.system_config.additional_files),
+        *live_system.check(request.config.system_config),
         *medium.check(request.config, found),
     ]
     least = rootfs.used_bytes // _LEAST_SHARE_OF_ROOTFS

@@ -55,6 +55,19 @@ class Tree:
             return False
         return True
 
+    def link_target(self, path: str | PurePosixPath) -> str | None:
+        """What the symbolic link at `path` says, as it is written; None where there is no symbolic link."""
+        try:
+            descriptor = self._open(path, os.O_PATH | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return None
+            raise
+        try:
+            return os.readlink("", dir_fd=descriptor) if stat.S_ISLNK(os.fstat(descriptor).st_mode) else None
+        finally:
+            os.close(descriptor)
+
     def read_bytes(self, path: str | PurePosixPath) -> bytes:
         """The content of a regular file; raises `OSError`, also for anything that is not a regular file."""
         # O_NONBLOCK: a FIFO in the image must not hang us.
@@ -146,6 +159,12 @@ class Tree:
         self.make_directories(link.parent)
         with self._parent(link) as parent:
             os.symlink(target, link.name, dir_fd=parent)
+
+    def remove(self, path: str | PurePosixPath) -> None:
+        """Removes a file or a symbolic link itself; raises `OSError`."""
+        target = PurePosixPath("/", path)
+        with self._parent(target) as parent:
+            os.unlink(target.name, dir_fd=parent)
 
     def _open(self, path: str | PurePosixPath, flags: int, mode: int = 0) -> int:
         top = os.open(self.top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -85,6 +85,11 @@ class Packages:
     install: tuple[Named, ...] = ()
     update: tuple[Named, ...] = ()
 
+    @property
+    def may_bring_more(self) -> bool:
+        """Whether units, groups, modules and programs may come that the image does not have yet."""
+        return bool(self.install or self.update or self.update_base_image)
+
 
 @dataclass(frozen=True)
 class Services:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from mic.config import AdditionalFile
 from mic.config.tree import problem_at
-from mic.errors import UserError
+from mic.errors import UserError, UserErrors
 from mic.tree import Tree
 
 
@@ -30,6 +30,12 @@ def _why_not(rootfs: Tree, destination: PurePosixPath) -> str | None:
 
 
 def apply(rootfs: Tree, files: Iterable[AdditionalFile]) -> None:
-    """Copies each file; owner root, mode as asked or the source's own."""
+    """Copies each file; owner root, mode as asked or the source's own.
+
+    Raises `UserErrors` where packages have put something in the way meanwhile.
+    """
+    files = tuple(files)
+    if errors := check(rootfs, files):
+        raise UserErrors(errors)
     for file in files:
         rootfs.write_from(file.destination, file.source, mode=file.mode)

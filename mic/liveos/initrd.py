@@ -9,12 +9,13 @@ from typing import BinaryIO
 from mic.errors import UserError
 from mic.liveos.cpio import archive_starts, read_entries
 from mic.liveos.dracut import Dracut
-from mic.liveos.kernel import Kernel
+from mic.liveos.early_boot import CarriedFiles
 from mic.programs import ProgramFailed, require, run
+from mic.rootfs.kernel import Kernel
 from mic.rootfs.sandbox import Sandbox
 
 # What the way from the firmware to the medium and its squashfs may need, where the kernel has it as a module.
-_DRIVERS = (
+DRIVERS = (
     "overlay",
     "squashfs",
     "loop",
@@ -26,7 +27,7 @@ _DRIVERS = (
     "usb_storage",
     "virtio_scsi",
 )
-_ESSENTIAL_DRIVERS = ("overlay", "squashfs", "loop", "isofs")
+ESSENTIAL_DRIVERS = ("overlay", "squashfs", "loop", "isofs")
 _OUTPUT = "/run/mic"
 _COPY_BYTES = 1 << 20
 
@@ -48,14 +49,15 @@ def compression_for(kernel: Kernel) -> Compression:
     return ZSTD if kernel.has_option("CONFIG_RD_ZSTD") else GZIP
 
 
-def make_initrd(sandbox: Sandbox, dracut: Dracut, kernel: Kernel, workspace: Path) -> Path:
+def make_initrd(sandbox: Sandbox, dracut: Dracut, kernel: Kernel, carried: CarriedFiles, workspace: Path) -> Path:
     """Runs dracut in the sandbox, where nothing can be changed, and returns the packed initrd.
 
+    `carried` goes in at the paths that it has in the image.
     Raises `UserError` when dracut fails or leaves out what a live boot cannot do without.
     """
     output = workspace / "initrd"
     output.mkdir()
-    drivers = " ".join(driver for driver in _DRIVERS if kernel.needs_module(driver))
+    drivers = " ".join(driver for driver in DRIVERS if kernel.needs_module(driver))
     try:
         sandbox.run(
             dracut.program,
@@ -69,6 +71,8 @@ def make_initrd(sandbox: Sandbox, dracut: Dracut, kernel: Kernel, workspace: Pat
             "--nostrip",
             "--add", "dmsquash-live",
             *(("--add-drivers", drivers) if drivers else ()),
+            *(word for path in carried.files for word in ("--include", path, path)),
+            *(("--install", " ".join(carried.programs)) if carried.programs else ()),
             "--kver", kernel.version,
             f"{_OUTPUT}/initrd.cpio",
             read_only=True,
@@ -83,19 +87,20 @@ def make_initrd(sandbox: Sandbox, dracut: Dracut, kernel: Kernel, workspace: Pat
     if not archive.is_file():
         raise UserError("the image's dracut ended well but wrote no initrd")
     with archive.open("rb") as file:
-        _refuse_incomplete(file, kernel)
+        _refuse_incomplete(file, kernel, carried)
         return _packed(file, compression_for(kernel), workspace / "initrd.img")
 
 
-def _refuse_incomplete(archive: BinaryIO, kernel: Kernel) -> None:
-    """Checks that the image's dracut configuration has not left out what boots a live medium."""
+def _refuse_incomplete(archive: BinaryIO, kernel: Kernel, carried: CarriedFiles) -> None:
+    """Checks that the image's dracut has not left out what boots a live medium, nor what was to be carried."""
     paths = [entry.path for entry in read_entries(archive)]
     names = {path.rsplit("/", 1)[-1] for path in paths}
     modules = {name.split(".ko")[0].replace("-", "_") for name in names if ".ko" in name}
-    missing = [d for d in _ESSENTIAL_DRIVERS if kernel.needs_module(d) and d not in modules]
-    missing += [d for d in _ESSENTIAL_DRIVERS if not kernel.has_driver(d)]
+    missing = [d for d in ESSENTIAL_DRIVERS if kernel.needs_module(d) and d not in modules]
+    missing += [d for d in ESSENTIAL_DRIVERS if not kernel.has_driver(d)]
     if not any("dmsquash-live-root" in name for name in names):
         missing.append("dmsquash-live")
+    missing += [path for path in carried.files if path.lstrip("/") not in paths]
     if missing:
         raise UserError(
             f"the initrd that the image's dracut made lacks {', '.join(sorted(set(missing)))}",

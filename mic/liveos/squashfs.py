@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mic.errors import UserError
-from mic.liveos.kernel import Kernel
 from mic.programs import finished, require, started
+from mic.rootfs.kernel import Kernel
 
 # Dropped from the rootfs: its mounts conflict with the overlay that the live boot sets up.
 DROPPED = ("etc/fstab",)

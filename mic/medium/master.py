@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mic.config import Config
+from mic.config import Config, SELinuxMode
 from mic.errors import UserError
 from mic.image.layout import ImageLayout
 from mic.kernel_arguments import MAX_COMMAND_LINE_BYTES, KernelArguments
@@ -40,16 +40,17 @@ def check(config: Config, found: Survey) -> list[UserError]:
     placeholder = Path()
     system = LiveSystem(found, placeholder, placeholder, placeholder)
     label = f"{LABEL_PREFIX}{'0' * 8}"
-    line = f"BOOT_IMAGE={paths.KERNEL} {_arguments(system, label, config).shown}"
+    line = f"BOOT_IMAGE={paths.KERNEL} {kernel_arguments(system, label, config).shown}"
     if (length := len(line.encode())) > MAX_COMMAND_LINE_BYTES:
         message = f"the kernel command line would be {length} bytes long, the kernel takes {MAX_COMMAND_LINE_BYTES}"
         errors.append(config.problem("Iso.KernelCommandLine", message, "shorten it"))
     return errors
 
 
-def _arguments(system: LiveSystem, label: str, config: Config) -> KernelArguments:
-    # The user's come last, so that they win where the last one does.
-    return system.arguments(label) + CONSOLES + config.kernel_arguments
+def kernel_arguments(system: LiveSystem, label: str, config: Config) -> KernelArguments:
+    """The whole command line; the user's arguments come last, so that they win where the last one does."""
+    selinux_off = config.system_config.kernel_command_line.selinux is SELinuxMode.DISABLED
+    return system.arguments(label, selinux_off=selinux_off) + CONSOLES + config.kernel_arguments
 
 
 def master(system: LiveSystem, loaders: BootLoaders, config: Config, partial: Path, workspace: Path) -> str:
@@ -68,7 +69,7 @@ def master(system: LiveSystem, loaders: BootLoaders, config: Config, partial: Pa
         if path.is_file():
             files[PurePosixPath("/", path.relative_to(efi))] = path
     files[paths.GRUB_CFG] = workspace / "grub.cfg"
-    arguments = _arguments(system, label, config)
+    arguments = kernel_arguments(system, label, config)
     files[paths.GRUB_CFG].write_text(grub_cfg(system.survey.title, label, arguments))
     efi_image = make_efi_image(efi, workspace / "efi.img")
     write_iso(MediumContent(label, files, loaders.bios.master_boot_record, efi_image), partial)

@@ -19,8 +19,9 @@ from mic.mounts import mounted
 from mic.programs import DEFAULT_TIMEOUT_SECONDS, Completed, ProgramFailed, run
 from mic.rootfs import enter
 
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "PATH": PATH,
     "HOME": "/root",
     "LANG": "C.UTF-8",
     "TERM": "dumb",

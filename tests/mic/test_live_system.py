@@ -25,7 +25,8 @@ from mic.image.layout import open_image
 from mic.image.root import mounted_read_only
 from mic.isolation import run_isolated
 from mic.liveos.cpio import read_entries
-from mic.liveos.live_system import make_live_system, survey
+from mic.liveos.early_boot import snapshot
+from mic.liveos.live_system import make_live_system
 from mic.mounts import mounted
 from mic.programs import run
 from mic.progress import Progress
@@ -106,7 +107,7 @@ def convert(image_file: Path, workspace: Path) -> Converted:
     image_digest = digest(image_file)
     with open_image(image_file, workspace) as image:
         with open_rootfs(image, workspace) as rootfs:
-            system = make_live_system(rootfs, survey(rootfs.tree), workspace, Progress())
+            system = make_live_system(rootfs, snapshot(rootfs.tree), workspace, Progress())
         with mounted_read_only(image.disk, image.root, workspace / "before") as before:
             entries_before = entries(before)
     after = workspace / "after"
@@ -181,7 +182,7 @@ def test_image_whose_configuration_leaves_out_the_live_boot_is_refused(
 
     def work(workspace: Path) -> int:
         with open_image(image_file, workspace) as image, open_rootfs(image, workspace) as rootfs:
-            make_live_system(rootfs, survey(rootfs.tree), workspace, Progress())
+            make_live_system(rootfs, snapshot(rootfs.tree), workspace, Progress())
         return 0
 
     assert run_isolated(work, parent=tmp_path) != 0

@@ -13,13 +13,17 @@ _MODULES = "/usr/lib/modules"
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel of the image: its `version` (uname -r), the file at `path`, its build configuration."""
+    """A kernel of the image: its `version` (uname -r), the file at `path`, its build configuration.
+
+    Names of modules have underscores, as the kernel has them. `directory` is that of its modules.
+    """
 
     version: str
     path: str
     options: frozenset[str]
     modules: frozenset[str]
     builtin: frozenset[str]
+    directory: str
 
     def has_option(self, option: str) -> bool | None:
         """Whether a CONFIG_ option is set, as y or m; None where the image does not say."""
@@ -58,6 +62,7 @@ def find_kernel(rootfs: Tree) -> Kernel:
         options=_options(rootfs.read_text(f"/boot/config-{version}") or rootfs.read_text(f"{directory}/config")),
         modules=_module_names(rootfs.read_text(f"{directory}/modules.dep")),
         builtin=_module_names(rootfs.read_text(f"{directory}/modules.builtin")),
+        directory=directory,
     )
 
 
