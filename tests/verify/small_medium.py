@@ -17,6 +17,7 @@ LIVE_ARGUMENTS = "rd.live.image rd.live.overlay.overlayfs=1 console=tty0 console
 # "testpassword", hashed by openssl passwd -6 with this salt.
 HASH = "$6$saltsalt$mbY3RlXcbr.HSD2SxdkwbdUSnSi3kdLPlefrMJevVR2p5Vc4g74vdB3LPx/lccZpA7ejridnfGkIeozUuMnby0"
 SHADOW = f"root:*:1::::::\ntest:{HASH}:20000:0:99999:7:::\nlocked:!:1::::::\n"
+RELEASE = 'TOOL_VERSION="1.0"\nBUILD_DATE="2026-11-25T03:00:00Z"\n'
 _DRIVERS = ("overlay", "squashfs", "loop", "isofs", "sr_mod", "usb-storage", "virtio_blk")
 _MIB = 1 << 20
 
@@ -100,11 +101,14 @@ class SmallMedium:
             "etc/shadow": SHADOW,
             "etc/motd": "hello\n",
             "etc/machine-id": "",
+            "etc/mariner-customizer-release": RELEASE,
             f"lib/modules/{VERSION}/modules.dep": "kernel/drivers/sr_mod.ko: kernel/drivers/cdrom.ko\n",
             f"lib/modules/{VERSION}/modules.builtin": "kernel/drivers/cdrom/cdrom.ko\nkernel/drivers/ata/ahci.ko\n",
         }
     )
     links: dict[str, str] = field(default_factory=dict)
+    # Mode and owner's UID of what lies in the rootfs, where they are not 0644 (0755 of a directory) and root's.
+    owned: dict[str, tuple[int, int]] = field(default_factory=dict)
     efi: dict[str, bytes] = field(
         default_factory=lambda: {"EFI/BOOT/BOOTX64.EFI": efi_program(), "EFI/BOOT/grub.cfg": stub(LABEL).encode()}
     )
@@ -126,6 +130,7 @@ class SmallMedium:
         _write_all(rootfs, self.rootfs)
         _write_all(efi, self.efi)
         for name, target in self.links.items():
+            (rootfs / name).parent.mkdir(parents=True, exist_ok=True)
             (rootfs / name).symlink_to(target)
         grub = tree / "boot/grub/grub.cfg"
         grub.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +141,10 @@ class SmallMedium:
         )
         (tree / "LiveOS").mkdir(exist_ok=True)
         squashfs = tree / "LiveOS/squashfs.img"
-        run("mksquashfs", rootfs, squashfs, "-noappend", "-quiet", "-no-progress", "-all-root", "-comp", "gzip")
+        # Nobody but root could set these in the tree; -all-root would win over them.
+        owned = [f"{name} m {mode:o} {uid} {uid}" for name, (mode, uid) in self.owned.items()]
+        owners = [word for one in owned for word in ("-p", one)] or ["-all-root"]
+        run("mksquashfs", rootfs, squashfs, "-noappend", "-quiet", "-no-progress", *owners, "-comp", "gzip")
         iso = self._master(tree, efi, directory / "small.iso")
         if self.checksum:
             run("implantisomd5", "--force", iso)

@@ -20,7 +20,6 @@ from verify.expectations.host_name import HostNameIs, HostsLineNames
 from verify.expectations.kernel_line import ArgumentsAtTheEnd, RootArgument
 from verify.expectations.live import NoFstab, NoKernelComplaint, RootIsOverlay
 from verify.expectations.users import (
-    KeysAuthorized,
     NoPasswordSet,
     PasswordExpires,
     ShadowFieldIs,
@@ -155,19 +154,6 @@ def test_fstab_is_found_even_as_a_dangling_link(machine: LocalMachine, tmp_path:
     (other.over["/etc"] / "fstab").symlink_to("/nowhere")
     with pytest.raises(ProductFailure, match="/etc/fstab exists"):
         in_machine.make(NoFstab(), other.guest)
-
-
-def test_authorized_keys_are_found_and_missed(tmp_path: Path) -> None:
-    machine = LocalMachine(tmp_path)
-    machine.write("/etc/passwd", "root:x:0:0::/home/root:/bin/sh\n")
-    machine.write("/home/root/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n", 0o600)
-    (machine.over["/home"] / "root/.ssh").chmod(0o700)
-    assert in_machine.make(KeysAuthorized("root", ("ssh-ed25519 AAAA a",)), machine.guest)
-    with pytest.raises(ProductFailure, match="1 of 1 keys"):
-        in_machine.make(KeysAuthorized("root", ("ssh-ed25519 BBBB b",)), machine.guest)
-    (machine.over["/home"] / "root/.ssh").chmod(0o755)
-    with pytest.raises(ProductFailure, match="mode 755"):
-        in_machine.make(KeysAuthorized("root", ("ssh-ed25519 AAAA a",)), machine.guest)
 
 
 def test_host_name_of_file_and_kernel_must_both_be_right(tmp_path: Path) -> None:

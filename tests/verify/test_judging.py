@@ -22,11 +22,11 @@ from verify.checks.live_in_machine import (
     judge_writes,
     mounts,
 )
-from verify.checks.users_in_machine import judge_keys, judge_right_password, judge_wrong_password
+from verify.checks.users_in_machine import judge_right_password, judge_wrong_password
 from verify.console.login import LoginResult
 from verify.expectations.extras import CommandShows
 from verify.expectations.files import FileDigest
-from verify.expectations.users import KeysAuthorized, PasswordLogsIn, WrongPasswordRefused
+from verify.expectations.users import PasswordLogsIn, WrongPasswordRefused
 from verify.machine.disk_counts import DiskWrites
 from verify.verdict import HarnessFault, HostFault, ProductFailure
 
@@ -39,7 +39,6 @@ LOGIN = PasswordLogsIn("test", SecretStr("secret"), may_be_expired=False, has_lo
 MAY_EXPIRE = PasswordLogsIn("test", SecretStr("secret"), may_be_expired=True, has_login_shell=True)
 NO_SHELL = PasswordLogsIn("test", SecretStr("secret"), may_be_expired=False, has_login_shell=False)
 REFUSED = WrongPasswordRefused("test", "wrong")
-KEYS = KeysAuthorized("test", ("ssh-ed25519 AAAA one", "ssh-ed25519 BBBB two"))
 SQUASHFS = Mount("/run/rootfsbase", "squashfs", "/dev/loop0", ("ro",))
 OVERLAY = Mount("/", "overlay", "LiveOS_rootfs", ("rw", "lowerdir=/run/rootfsbase", "upperdir=/run/o"))
 MEDIUM = Mount("/run/initramfs/live", "iso9660", "/dev/sr0", ("ro",))
@@ -81,7 +80,6 @@ ROOT = ("a", "root=live:LABEL=L", "b")
         lambda: judge_right_password(NO_SHELL, LoginResult.NO_SHELL),
         lambda: judge_wrong_password(REFUSED, LoginResult.REFUSED),
         lambda: judge_wrong_password(REFUSED, LoginResult.LOCKED_OUT),
-        lambda: judge_keys(KEYS, 0, "\n".join(("test 700", "test 600", "other", *KEYS.keys))),
         lambda: judge_writes(()),
         lambda: judge_writes((DiskWrites(Path("/d"), 0, 0),)),
         lambda: judge_answer(CommandShows("x", prints="a\n"), Answer("x", 0, "a", "")),
@@ -157,10 +155,6 @@ def test_what_was_asked_for_passes(judgement: Judgement) -> None:
         (lambda: judge_right_password(NO_SHELL, LoginResult.REFUSED), "does not log in"),
         (lambda: judge_wrong_password(REFUSED, LoginResult.ACCEPTED), "not refused"),
         (lambda: judge_wrong_password(REFUSED, LoginResult.EXPIRED), "not refused"),
-        (lambda: judge_keys(KEYS, 1, ""), "no authorized_keys"),
-        (lambda: judge_keys(KEYS, 0, "test 700\ntest 600\nssh-ed25519 AAAA one"), "1 of 2 keys"),
-        (lambda: judge_keys(KEYS, 0, "\n".join(("test 700", "root 600", *KEYS.keys))), "owner root"),
-        (lambda: judge_keys(KEYS, 0, "\n".join(("test 755", "test 600", *KEYS.keys))), "mode 755"),
         (lambda: judge_writes((DiskWrites(Path("/d"), 1, 512),)), "512 bytes to /d"),
         (lambda: judge_answer(CommandShows("x"), Answer("x", 1, "", "why")), "exit code 1, expected 0: why"),
         (lambda: judge_answer(CommandShows("x", prints="a"), Answer("x", 0, "ab", "")), "printed 'ab'"),

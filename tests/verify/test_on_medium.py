@@ -8,19 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from mic.config import load_config
 from mic.errors import UserError
 from tests.verify.conftest import EXAMPLE_1, USER_DATA, WriteConfig
+from tests.verify.medium_checks import check_medium
 from tests.verify.small_medium import HASH, SHADOW, SmallMedium
-from verify.audit import audit_medium
-from verify.checks.on_medium import Reader, on_medium
-from verify.expectations.derive import expectations_of
-from verify.expectations.expectation import Place
-from verify.machine.firmware import Firmware
-from verify.masking import Mask
 from verify.medium import open_medium
-from verify.outcome import Notebook, NotReached
-from verify.verdict import ProductFailure
 
 CONFIG = (
     EXAMPLE_1
@@ -49,25 +41,7 @@ def verified(tmp_path: Path, write_config: WriteConfig) -> Verified:
         path = write_config(CONFIG)
         (path.parent / "cloud-init-data/motd").write_text("hello\n")
         (path.parent / "cloud-init-data/motd").chmod(0o644)
-        iso = medium.write(tmp_path)
-        failures: Failures = {}
-        audit = audit_medium(iso)
-        with open_medium(iso) as opened:
-            expectations = expectations_of(load_config(path), audit, tuple(Firmware))
-            for expectation in expectations:
-                if expectation.place is Place.MEDIUM:
-                    notebook = Notebook(Mask())
-                    try:
-                        seen = on_medium.make(expectation.subject, Reader(opened, audit, notebook))
-                    except NotReached:
-                        continue
-                    except ProductFailure as failure:
-                        failures[expectation.id] = str(failure)
-                    else:
-                        assert seen
-                        text = seen + repr(notebook.observations)
-                        assert HASH not in text
-        return failures
+        return check_medium(medium, path, tmp_path).failures
 
     return verify
 

@@ -94,6 +94,7 @@ def _audited(raw: RawMedium, medium: Medium, checksums: Checksums, ledger: Ledge
         fstab=found.fstab,
         machine_id=found.machine_id,
         ssh_host_keys=found.ssh_host_keys,
+        package_database=found.package_database,
         cloud_init=cloud_init.version,
         cloud_init_files=cloud_init.files,
     )

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
+
+
+class PackageDatabase(Enum):
+    """Whose database tells of the rootfs's packages."""
+
+    DPKG = "dpkg"
+    RPM = "rpm"
 
 from verify.machine.spec import Attachment
 
@@ -172,5 +180,6 @@ class LiveSystemFacts:
     fstab: str | None = None
     machine_id: str | None = None
     ssh_host_keys: tuple[str, ...] = ()
+    package_database: PackageDatabase | None = None
     cloud_init: str | None = None
     cloud_init_files: tuple[CloudInitFile, ...] = ()

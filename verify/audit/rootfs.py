@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from verify.audit.facts import AccessFacts, AccountFacts, SquashfsFacts
+from verify.audit.facts import AccessFacts, AccountFacts, PackageDatabase, SquashfsFacts
 from verify.audit.ledger import EVERY_FIRMWARE, Ledger
 from verify.audit.model import Aspect
 from verify.audit.raw import RawMedium
@@ -22,6 +22,10 @@ _COMPRESSIONS = {1: "gzip", 2: "lzma", 3: "lzo", 4: "xz", 5: "lz4", 6: "zstd"}
 FSTAB, MACHINE_ID = PurePosixPath("/etc/fstab"), PurePosixPath("/etc/machine-id")
 _DBUS_MACHINE_ID = PurePosixPath("/var/lib/dbus/machine-id")
 _SSH = PurePosixPath("/etc/ssh")
+DPKG_STATUS = PurePosixPath("/var/lib/dpkg/status")
+# Azure Linux and Fedora; where rpm's database lies, one of its formats does (rpm's macro _db_backend).
+_RPM_DIRECTORIES = (PurePosixPath("/usr/lib/sysimage/rpm"), PurePosixPath("/var/lib/rpm"))
+_RPM_FILES = frozenset({"rpmdb.sqlite", "Packages.db", "Packages"})
 # machine-id(5): both mean "make one at boot".
 _NO_MACHINE_ID = ("", "uninitialized")
 _SHARED_LIBRARY = re.compile(r"libsystemd-shared-(\d+)\b.*\.so")
@@ -43,6 +47,7 @@ class RootfsAudit:
     fstab: str | None = None
     machine_id: str | None = None
     ssh_host_keys: tuple[str, ...] = ()
+    package_database: PackageDatabase | None = None
 
 
 def audit_rootfs(raw: RawMedium, medium: Medium, arguments: tuple[str, ...], ledger: Ledger) -> RootfsAudit:
@@ -69,6 +74,7 @@ def audit_rootfs(raw: RawMedium, medium: Medium, arguments: tuple[str, ...], led
             ssh_host_keys=tuple(
                 sorted(p.name for p in rootfs.entries if p.parent == _SSH and re.fullmatch(r"ssh_host_\w+_key", p.name))
             ),
+            package_database=_package_database(rootfs),
         )
     return RootfsAudit()
 
@@ -131,6 +137,15 @@ def _accounts(passwd: str, shadow: str) -> tuple[AccountFacts, ...]:
         if len(fields) == 7 and fields[2].isdigit():
             found.append(AccountFacts(fields[0], int(fields[2]), fields[6], states.get(fields[0], "unknown")))
     return tuple(found)
+
+
+def _package_database(rootfs: RootfsOnMedium) -> PackageDatabase | None:
+    status = rootfs.find(DPKG_STATUS)
+    if status is not None and status[1].kind == "-" and status[1].size:
+        return PackageDatabase.DPKG
+    if any(rootfs.find(directory / name) for directory in _RPM_DIRECTORIES for name in _RPM_FILES):
+        return PackageDatabase.RPM
+    return None
 
 
 def _text(rootfs: RootfsOnMedium, path: str) -> str:

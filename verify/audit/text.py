@@ -63,6 +63,7 @@ def _live(live: LiveSystemFacts) -> Iterator[tuple[str, str]]:
         yield "/etc/fstab", live.fstab or "absent"
         yield "machine-id", live.machine_id or "unknown"
         yield "ssh host keys", ", ".join(live.ssh_host_keys) or "none"
+        yield "packages", f"by {live.package_database.value}" if live.package_database else "no database"
         yield from _accounts(live)
     if live.cloud_init is not None:
         yield "cloud-init", live.cloud_init

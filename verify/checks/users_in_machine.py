@@ -11,7 +11,6 @@ from verify.checks import accounts
 from verify.checks.guest import Guest, in_machine
 from verify.console.login import LoginResult
 from verify.expectations.users import (
-    KeysAuthorized,
     NoPasswordSet,
     PasswordExpires,
     PasswordLogsIn,
@@ -71,31 +70,6 @@ def no_password_set(subject: NoPasswordSet, guest: Guest) -> str:
 @in_machine.of(PasswordExpires)
 def password_expires(subject: PasswordExpires, guest: Guest) -> str:
     return accounts.judge_maximum_age(_shadow(guest, subject.name, 'printf "%s\\n" "$5"'), subject.days)
-
-
-@in_machine.of(KeysAuthorized)
-def keys_authorized(subject: KeysAuthorized, guest: Guest) -> str:
-    home = _passwd(guest, subject.name).home
-    file = shlex.quote(f"{home}/.ssh/authorized_keys")
-    directory = shlex.quote(f"{home}/.ssh")
-    answer = guest.run_as_root(f"stat -c '%U %a' {directory} {file} && cat {file}").expect(0, 1)
-    return judge_keys(subject, answer.exit_code, answer.stdout)
-
-
-def judge_keys(subject: KeysAuthorized, exit_code: int, output: str) -> str:
-    """`output`: owner and mode of .ssh and of authorized_keys, a line each, then the file's own lines."""
-    if exit_code != 0:
-        raise ProductFailure(f"{subject.name} has no authorized_keys")
-    directory, file, *lines = output.split("\n")
-    # sshd ignores the file when others may write (StrictModes, sshd_config(5)).
-    for what, seen in ((".ssh", directory), ("authorized_keys", file)):
-        owner, _, mode = seen.partition(" ")
-        if owner != subject.name or int(mode, 8) & 0o077:
-            raise ProductFailure(f"{what} of {subject.name} has owner {owner}, mode {mode}")
-    missing = [key for key in subject.keys if key not in lines]
-    if missing:
-        raise ProductFailure(f"{len(missing)} of {len(subject.keys)} keys of {subject.name} are missing")
-    return f"{len(subject.keys)} keys, {directory} and {file}"
 
 
 @in_machine.of(PasswordLogsIn)

@@ -15,12 +15,17 @@ from verify.expectations.extras import Extra, expected_extras
 from verify.expectations.files import expected_files
 from verify.expectations.host_name import expected_host_name
 from verify.expectations.kernel_line import expected_arguments
+from verify.expectations.kernel_modules import expected_modules, expected_of_modules_to_load
 from verify.expectations.live import (
     first_in_every_machine,
     in_every_machine,
     last_in_every_machine,
     required_patterns,
 )
+from verify.expectations.packages import expected_packages
+from verify.expectations.selinux import expected_selinux
+from verify.expectations.services import expected_services
+from verify.expectations.traces import expected_traces
 from verify.expectations.users import PasswordLogsIn, WrongPasswordRefused, expected_users
 from verify.machine.firmware import Firmware
 from verify.machine.patterns import NO_RULES, PatternRules
@@ -45,10 +50,16 @@ def expectations_of(
         *expected_of_audit(audit, firmwares, seed),
         *in_every_machine(label, patterns.tolerated_names),
         expected_agreement(audit),
+        *expected_of_modules_to_load(),
         *expected_arguments(config.kernel_arguments, label),
         *expected_host_name(config.system_config.hostname, seed),
         *expected_files(config),
         *expected_users(config, taken_over(seed)),
+        *expected_packages(config, audit.live.package_database),
+        *expected_services(config),
+        *expected_modules(config),
+        *expected_traces(config),
+        *expected_selinux(config),
     ]
     if seed is not None:
         found += expected_of_cloud_init(seed)

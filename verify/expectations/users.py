@@ -134,12 +134,13 @@ def expected_users(config: Config, taken_over: frozenset[str]) -> Iterator[Expec
 
 def _keys(user: User, source: str) -> Iterator[Expectation]:
     keys = tuple(key.strip() for key in user.ssh_public_keys)
-    rows: tuple[tuple[str, str, Subject], ...] = (
-        ("keys", f"The SSH public keys of {user.name} are authorized", KeysAuthorized(user.name, keys)),
-        ("ssh", f"sshd, if there is one, lets {user.name} in with its keys", SshLetsIn(user.name, keys)),
-    )
-    for part, requirement, subject in rows:
-        yield Expectation(named("user", user.name, part), requirement, source, Place.MACHINE, subject)
+    requirement = f"The SSH public keys of {user.name} are authorized, and nobody else may change them"
+    for place in BOTH_PLACES:
+        id = named("user", user.name, "keys")
+        yield Expectation(id, requirement, source, place, KeysAuthorized(user.name, keys))
+    requirement = f"sshd, if there is one, lets {user.name} in with its keys"
+    id = named("user", user.name, "ssh")
+    yield Expectation(id, requirement, source, Place.MACHINE, SshLetsIn(user.name, keys))
 
 
 def _account(user: User, source: str) -> Iterator[Expectation]:
