@@ -95,7 +95,7 @@ FOUND: list[tuple[Subject, str]] = [
 ]
 MISSED: list[tuple[Subject, str]] = [
     (installed("nano"), "nano is not installed"),
-    (installed("less"), "less is not installed: configuration files are left"),
+    (installed("less"), "less is not installed; configuration files are left"),
     (installed("tree=2.1.0-2"), "2.1.0-1 is installed, not version 2.1.0-2"),
     (installed("tree:i386"), "tree:i386 is not installed"),
     (installed("mail-transport-agent=1"), "not installed"),

@@ -94,7 +94,7 @@ def judge_installed(subject: PackageInstalled, packages: Iterable[DpkgPackage]) 
     providers = [p.shown for p in all_of_them if p.is_installed and wanted.name in p.provides]
     if providers and wanted.version is None:
         return f"{wanted.text} is provided by {', '.join(providers)}"
-    raise ProductFailure(f"{wanted.text} is not installed" + (": configuration files are left" if named else ""))
+    raise ProductFailure(f"{wanted.text} is not installed{_left_over(named)}")
 
 
 def judge_absent(subject: PackageAbsent, packages: Iterable[DpkgPackage]) -> str:
@@ -112,7 +112,7 @@ def judge_absent(subject: PackageAbsent, packages: Iterable[DpkgPackage]) -> str
         if not needs:
             raise ProductFailure(f"{package.shown} is installed")
         return f"{package.shown} was installed again: {', '.join(sorted(needs))} depends on it"
-    return f"{subject.package.text} is not installed" + ("; configuration files are left" if named else "")
+    return f"{subject.package.text} is not installed{_left_over(named)}"
 
 
 def judge_whole(packages: Iterable[DpkgPackage]) -> str:
@@ -131,6 +131,10 @@ def judge_whole(packages: Iterable[DpkgPackage]) -> str:
 def _is_meant(package: DpkgPackage, wanted: PackageRequest) -> bool:
     fits = wanted.architecture in (None, "any", "native", package.architecture) or package.architecture == "all"
     return package.name == wanted.name and fits
+
+
+def _left_over(named: Iterable[DpkgPackage]) -> str:
+    return "; configuration files are left" if any(p.state == "config-files" for p in named) else ""
 
 
 def _state(package: DpkgPackage) -> str:

@@ -77,7 +77,7 @@ class Surroundings:
 @in_machine.of(UnitEnabled)
 def unit_enabled(subject: UnitEnabled, guest: Guest) -> str:
     unit = subject.unit
-    enablement = _enablement(guest, unit)
+    enablement = enablement_of(guest, unit)
     if enablement not in _ENABLED | _STARTED_BY_OTHERS:
         raise ProductFailure(f"{unit} is {enablement}, not enabled")
     if "@." in unit:
@@ -85,7 +85,7 @@ def unit_enabled(subject: UnitEnabled, guest: Guest) -> str:
         return f"{enablement}; {judge_template(unit, enablement)}"
     state = _state(guest, unit)
     also = _also(guest, state) if enablement == "indirect" else ()
-    if any(_enablement(guest, other) in _ENABLED for other in also):
+    if any(enablement_of(guest, other) in _ENABLED for other in also):
         return f"{enablement}: {', '.join(also)} enabled with it; {state.shown}"
     around = Surroundings(
         wanting=_active_of(guest, state.units(*_PULLED_BY)),
@@ -139,7 +139,7 @@ def _why_at_rest(unit: str, enablement: str, state: UnitState, around: Surroundi
 @in_machine.of(UnitDisabled)
 def unit_disabled(subject: UnitDisabled, guest: Guest) -> str:
     unit = subject.unit
-    enablement = _enablement(guest, unit)
+    enablement = enablement_of(guest, unit)
     if enablement not in _NOT_ENABLED:
         raise ProductFailure(f"{unit} is {enablement}, not disabled")
     if "@." in unit:
@@ -162,8 +162,9 @@ def judge_disabled(unit: str, state: UnitState, wanting: tuple[str, ...]) -> str
     return f"{state.shown}: started by {', '.join(by) or 'a unit, a message or a user that asked for it'}"
 
 
-def _enablement(guest: Guest, unit: str) -> str:
-    """The last line: for a script of System V, systemctl first tells whom it asks."""
+def enablement_of(guest: Guest, unit: str) -> str:
+    """What systemctl is-enabled says of a unit in one word; "not-found" where there is none."""
+    # The last line: of a script of System V it first tells whom it asks.
     answer = guest.run(f"systemctl is-enabled {shlex.quote(unit)}")
     said = answer.stdout.strip().rpartition("\n")[2]
     if said:
