@@ -100,7 +100,7 @@ def test_programs_of_an_image_answer_as_the_checks_expect(answers: dict[str, str
         "provided": "awk is provided by mawk",
         "missing": "ProductFailure: nano is not installed",
         "absent": "nano is not installed",
-        "back": "was installed again: coreutils depends on it",
+        "back": "was installed again: coreutils needs it",
         "present": "ProductFailure: kmod:amd64",
         "whole": "packages are installed and configured",
         "built in": "built in",

@@ -58,6 +58,7 @@ Status: install ok installed
 Architecture: all
 Version: 1
 Depends: default-mta | mail-transport-agent:any, tree (>= 2)
+Recommends: g++
 
 Package: less
 Status: deinstall ok config-files
@@ -88,9 +89,10 @@ FOUND: list[tuple[Subject, str]] = [
     (installed("mail-transport-agent"), "provided by dma:amd64"),
     (absent("nano"), "nano is not installed"),
     (absent("less"), "configuration files are left"),
-    (absent("tree", "mailer"), "installed again: mailer depends on it"),
-    (absent("libc6", "mailer", "other"), "installed again: mailer depends on it"),
-    (absent("dma", "mailer"), "installed again: mailer depends on it"),
+    (absent("tree", "mailer"), "installed again: mailer needs it"),
+    (absent("libc6", "mailer", "other"), "installed again: mailer needs it"),
+    (absent("dma", "mailer"), "installed again: mailer needs it"),
+    (absent("g++", "mailer"), "installed again: mailer needs it"),
     (PackagesWhole(), "6 packages"),
 ]
 MISSED: list[tuple[Subject, str]] = [

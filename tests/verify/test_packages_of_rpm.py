@@ -71,8 +71,8 @@ def absent(text: str, *later: str) -> PackageAbsent:
         (installed("twig=1.2-3"), "twig-1.2-3.noarch is installed"),
         (installed("stick"), "stick is provided by twig-1.2-3.noarch"),
         (absent("moss"), "moss is not installed"),
-        (absent("twig", "leaf"), "installed again: leaf depends on it"),
-        (absent("branch", "leaf"), "installed again: leaf depends on it"),
+        (absent("twig", "leaf"), "installed again: leaf needs it"),
+        (absent("branch", "leaf"), "installed again: leaf needs it"),
         (PackagesWhole(), "every package has what it needs"),
     ],
 )

@@ -16,14 +16,16 @@ from verify.verdict import ProductFailure
 _GONE = frozenset({"not-installed", "config-files"})
 _WHOLE = _GONE | {"installed"}
 _MOST_SHOWN = 10
-_FIELDS = ("Package", "Architecture", "Version", "Status", "Provides", "Pre-Depends", "Depends")
+# apt-get installs what is recommended as well, unless it is told otherwise (apt.conf(5), APT::Install-Recommends).
+_NEEDS = ("Pre-Depends", "Depends", "Recommends")
+_FIELDS = ("Package", "Architecture", "Version", "Status", "Provides", *_NEEDS)
 # For dpkg-query: the same stanzas as in the status file, of the fields that count.
 QUERY_FORMAT = "".join(f"{field}: ${{{field}}}\\n" for field in _FIELDS) + "\\n"
 
 
 @dataclass(frozen=True)
 class DpkgPackage:
-    """One stanza. `needs`: the clauses of Depends and Pre-Depends, each the names that would satisfy it."""
+    """One stanza. `needs`: the clauses of what comes with it, each the names that would satisfy it."""
 
     name: str
     architecture: str
@@ -61,7 +63,7 @@ def _fields(stanza: str) -> dict[str, str]:
 def _package(fields: Mapping[str, str]) -> DpkgPackage:
     _, flag, state, *_ = (*fields.get("Status", "").split(), "", "", "")
     provided = (clause[0] for clause in _clauses(fields.get("Provides", "")))
-    needs = (*_clauses(fields.get("Pre-Depends", "")), *_clauses(fields.get("Depends", "")))
+    needs = (clause for name in _NEEDS for clause in _clauses(fields.get(name, "")))
     return DpkgPackage(
         fields["Package"],
         fields.get("Architecture", ""),
@@ -100,7 +102,7 @@ def judge_installed(subject: PackageInstalled, packages: Iterable[DpkgPackage]) 
 def judge_absent(subject: PackageAbsent, packages: Iterable[DpkgPackage]) -> str:
     """Raises `ProductFailure` when any part of the package but configuration files is there.
 
-    One that the configuration's own packages depend on comes back when those are installed.
+    One that the configuration's own packages depend on, or recommend, comes back when those are installed.
     """
     all_of_them = tuple(packages)
     named = [package for package in all_of_them if _is_meant(package, subject.package)]
@@ -111,7 +113,7 @@ def judge_absent(subject: PackageAbsent, packages: Iterable[DpkgPackage]) -> str
         needs = _dependents(package, all_of_them) & set(subject.installed_later)
         if not needs:
             raise ProductFailure(f"{package.shown} is installed")
-        return f"{package.shown} was installed again: {', '.join(sorted(needs))} depends on it"
+        return f"{package.shown} was installed again: {', '.join(sorted(needs))} needs it"
     return f"{subject.package.text} is not installed{_left_over(named)}"
 
 
@@ -142,7 +144,7 @@ def _state(package: DpkgPackage) -> str:
 
 
 def _dependents(package: DpkgPackage, packages: tuple[DpkgPackage, ...]) -> set[str]:
-    """The names of all installed packages that could not be there without `package`."""
+    """The names of all installed packages that bring `package` with them, because nothing else would do."""
     missing = {package.name}
     installed = [p for p in packages if p.is_installed]
     grown = True

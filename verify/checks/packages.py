@@ -80,7 +80,7 @@ def absent_in_machine(subject: PackageAbsent, guest: Guest) -> str:
     needs = _rpm_dependents(guest, subject.package.text) & set(subject.installed_later)
     if not needs:
         raise ProductFailure(f"{_in_one_line(answer)} is installed")
-    return f"{_in_one_line(answer)} was installed again: {', '.join(sorted(needs))} depends on it"
+    return f"{_in_one_line(answer)} was installed again: {', '.join(sorted(needs))} needs it"
 
 
 @in_machine.of(PackagesWhole)

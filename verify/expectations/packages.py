@@ -48,7 +48,7 @@ class PackageInstalled(Subject):
 
 @dataclass(frozen=True)
 class PackageAbsent(Subject):
-    """The package is not installed, unless one of those that the configuration installs later depends on it."""
+    """The package is not installed, unless one of those that the configuration installs later brings it back."""
 
     package: PackageRequest
     installed_later: tuple[str, ...]
