@@ -73,6 +73,7 @@ def absent(text: str, *later: str) -> PackageAbsent:
         (absent("moss"), "moss is not installed"),
         (absent("twig", "leaf"), "installed again: leaf needs it"),
         (absent("branch", "leaf"), "installed again: leaf needs it"),
+        (absent("branch", "moss", "leaf-1.2-3"), "installed again: leaf needs it"),
         (PackagesWhole(), "every package has what it needs"),
     ],
 )

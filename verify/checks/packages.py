@@ -77,7 +77,7 @@ def absent_in_machine(subject: PackageAbsent, guest: Guest) -> str:
     if answer.exit_code != 0:
         _expect_not_installed(answer)
         return f"{subject.package.text} is not installed"
-    needs = _rpm_dependents(guest, subject.package.text) & set(subject.installed_later)
+    needs = _rpm_dependents(guest, subject.package.text) & _rpm_names(guest, subject.installed_later)
     if not needs:
         raise ProductFailure(f"{_in_one_line(answer)} is installed")
     return f"{_in_one_line(answer)} was installed again: {', '.join(sorted(needs))} needs it"
@@ -124,6 +124,15 @@ def _expect_not_installed(answer: Answer) -> None:
 
 def _in_one_line(answer: Answer) -> str:
     return ", ".join(answer.stdout.split())
+
+
+def _rpm_names(guest: Guest, asked_for: tuple[str, ...]) -> set[str]:
+    """The bare names of those that are installed, be they asked for with a version or not."""
+    if not asked_for:
+        return set()
+    quoted = " ".join(map(shlex.quote, asked_for))
+    lines = guest.run(f"rpm -q --queryformat '%{{NAME}}\\n' {quoted}").stdout.split("\n")
+    return {line for line in lines if line and _NOT_INSTALLED not in line}
 
 
 def _rpm_dependents(guest: Guest, name: str) -> set[str]:
