@@ -20,7 +20,7 @@ from verify.expectations.derive import expectations_of
 from verify.expectations.expectation import Expectation, Place
 from verify.machine.firmware import Firmware
 
-AUDIT = Audit(Path("x.iso"), 0, "LABEL", BootFacts(), LiveSystemFacts(), (), (), (), 0.0)
+AUDIT = Audit(Path("x.iso"), 0, "", "LABEL", BootFacts(), LiveSystemFacts(), (), (), (), 0.0)
 HASH = "$6$saltsalt$" + "h" * 86
 FOR_DISKS = "for an output that is a disk; mic build refuses it for an ISO, so that no medium can have it"
 OF_SCRIPT = "what a script makes of its arguments is known to a scenario alone, which names a command for it"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from verify.machine.spec import Attachment
+
 
 class PackageDatabase(Enum):
     """Whose database tells of the rootfs's packages."""
 
     DPKG = "dpkg"
     RPM = "rpm"
-
-from verify.machine.spec import Attachment
 
 
 @dataclass(frozen=True)
