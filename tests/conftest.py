@@ -7,9 +7,9 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -70,32 +70,25 @@ def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="session")
-def build_iso(shared_directory: Path) -> Callable[[str, Path, Path], Path]:
+class BuildIso(Protocol):
     """Builds an ISO by `mic build`, as a user does, once in a test run whoever asks for it first."""
 
-    def build(name: str, image: Path, config: Path) -> Path:
+    def __call__(self, name: str, image: Path, config: Path, options: Sequence[str] = ()) -> Path:
+        """Returns NAME.iso; its log is NAME.log beside it. `options` are further ones of `mic build`."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def build_iso(shared_directory: Path) -> BuildIso:
+    """See `BuildIso`."""
+
+    def build(name: str, image: Path, config: Path, options: Sequence[str] = ()) -> Path:
         iso = shared_directory / f"{name}.iso"
         with (shared_directory / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not iso.exists():
-                options: tuple[str | Path, ...] = (
-                    "--image-file",
-                    image,
-                    "--config-file",
-                    config,
-                    "--output-image-file",
-                    iso,
-                )
-                command: list[str | Path] = [
-                    sys.executable,
-                    "-m",
-                    "mic.cli",
-                    "build",
-                    *options,
-                    "--output-image-format",
-                    "iso",
-                ]
+                command: list[str | Path] = [sys.executable, "-m", "mic.cli", "build", "--output-image-format", "iso"]
+                command += ["--image-file", image, "--config-file", config, "--output-image-file", iso, *options]
                 done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
                 assert done.returncode == 0, done.stderr
                 iso.with_suffix(".log").write_text(done.stderr)
@@ -105,6 +98,6 @@ def build_iso(shared_directory: Path) -> Callable[[str, Path, Path], Path]:
 
 
 @pytest.fixture(scope="session")
-def example1(bookworm: Path, build_iso: Callable[[str, Path, Path], Path]) -> Path:
+def example1(bookworm: Path, build_iso: BuildIso) -> Path:
     """The document's example 1 on Debian 12."""
     return build_iso("example1-bookworm", bookworm, SCENARIOS / "example1" / "config.yaml")

@@ -140,6 +140,12 @@ class Scenario(Section):
     )
     cpus: Annotated[int, whole_number(1, _MOST_PROCESSORS)] = Field(1, description="Processors of each machine.")
     other_disks: _Words = Field((), description="Images attached as further disks, never booted nor written to.")
+    deb_sources: _Words = Field(
+        (), description="Where .deb packages come from when the media are made: names or paths, as for --deb-source."
+    )
+    base_image_repositories: Flag = Field(
+        True, description="Whether the image's own repositories are asked for packages, too."
+    )
     combine: Annotated[Combination, choice(of=Combination)] = Field(
         Combination.PRODUCT, description="product: every combination; pairs: every two values meet at least once."
     )
@@ -209,6 +215,11 @@ class Scenario(Section):
     def resolved(self, name: str) -> Path:
         """A path of the scenario, absolute."""
         return (self.file.absolute().parent / name).resolve()
+
+    def build_options(self, deb_sources: Sequence[str | Path]) -> tuple[str, ...]:
+        """What `mic build` is to be told beside image and configuration; the sources are what the names stand for."""
+        sources = (option for source in deb_sources for option in ("--deb-source", str(source)))
+        return (*sources, *(() if self.base_image_repositories else ("--disable-base-image-rpm-repos",)))
 
     def cells_by_medium(self, other_disks: Sequence[Path] = ()) -> dict[MediumSource, tuple[MachineCell, ...]]:
         """Every medium with the machines it is tried in; `other_disks` are what the scenario's names stand for.

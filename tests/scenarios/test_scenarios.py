@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fixtures.base import cached_image
-from tests.conftest import SCENARIOS
+from fixtures.scenario_packages import build_packages
+from tests.conftest import SCENARIOS, BuildIso
 from tests.verify_console.test_asciicast import Recording
 from verify.report.model import Report
 from verify.run import run_plan
@@ -19,12 +19,13 @@ pytestmark = [pytest.mark.boot, pytest.mark.image]
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SCENARIOS.glob("*.yaml")))
-def test_scenario_is_proven(name: str, build_iso: Callable[[str, Path, Path], Path], shared_directory: Path) -> None:
+def test_scenario_is_proven(name: str, build_iso: BuildIso, shared_directory: Path) -> None:
     scenario = load_scenario(SCENARIOS / f"{name}.yaml")
     disks = tuple(cached_image(suite) for suite in scenario.other_disks)
+    options = scenario.build_options([build_packages(name, shared_directory / name) for name in scenario.deb_sources])
     for source in scenario.cells_by_medium(disks):
         assert source.image is not None, "these scenarios are built from base images"
-        iso = build_iso(f"{source.config.parent.name}-{source.image}", cached_image(source.image), source.config)
+        iso = build_iso(source.name, cached_image(source.image), source.config, options)
         report = shared_directory / f"{name}-{source.name}-report"
         assert run_plan(plan_of(scenario, iso, report, disks, source)) == 0, f"see {report}/index.html"
         assert_the_evidence_is_whole(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,10 @@ def _media_of(scenario: Scenario, media_dir: Path, other_disks: Sequence[OtherDi
 
 
 def _not_built(scenario: Scenario, source: MediumSource, iso: Path) -> UserError:
-    command = f"mic build --image-file {source.image} --config-file {source.config} --output-image-file {iso}"
-    return scenario.problem(f"{iso} is not there", at="image", hint=f"{command} --output-image-format iso makes it")
+    options = shlex.join(scenario.build_options(scenario.deb_sources))
+    command = f"mic build --image-file {source.image} --config-file {source.config} --output-image-file {iso} {options}"
+    hint = f"{command.rstrip()} --output-image-format iso makes it"
+    return scenario.problem(f"{iso} is not there", at="image", hint=hint)
 
 
 def _checked(media: Sequence[PlannedMedium]) -> MatrixPlan:
