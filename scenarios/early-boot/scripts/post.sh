@@ -1,3 +1,0 @@
-#!/bin/sh -e
-printf '%s|' "$@" > /etc/post-script
-cat /etc/hostname >> /etc/post-script
