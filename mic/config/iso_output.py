@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from mic.config.config_section import ConfigSection
 from mic.config.section import Section
-from mic.config.unsupported import UNSUPPORTED
 from mic.errors import UserError
 
 
@@ -30,7 +29,6 @@ _REFUSED = (
     _of_disks("SystemConfig.BootType", "the medium boots under UEFI and BIOS alike"),
     _of_disks("SystemConfig.PartitionSettings", "a live system mounts no partitions and has no /etc/fstab"),
     _of_disks("SystemConfig.Verity", "the root of a live system is a squashfs under an overlay, without dm-verity"),
-    *(_RefusedKey(path, reason) for path, _, reason in UNSUPPORTED),
 )
 
 

@@ -17,6 +17,7 @@ from verify.expectations.extras import CommandShows, Extra
 from verify.host import Host
 from verify.machine.firmware import Firmware
 from verify.machine.spec import Attachment
+from verify.matrix.planning import plan_scenarios
 from verify.plan import MachineCell, Plan, machines_side_by_side
 from verify.scenario import load_scenario, plan_of, scenario_schema
 from verify.verdict import HarnessFault
@@ -169,3 +170,17 @@ def test_memory_and_cores_bound_the_machines_side_by_side() -> None:
     assert machines_side_by_side([]) == 1
     many_processors = MachineCell(Firmware.BIOS, memory_mib=1, cpus=10_000)
     assert machines_side_by_side([many_processors] * 4) == 1
+
+
+def test_what_is_not_built_is_told_with_the_command_that_builds_it_packages_and_all(tmp_path: Path) -> None:
+    text = SCENARIO.replace(
+        "other_disks: [trixie]\n", "deb_sources: [debs, 'more debs']\nbase_image_repositories: no\n"
+    )
+    with pytest.raises(UserErrors) as caught:
+        plan_scenarios([write_scenario(tmp_path, text)], tmp_path)
+    assert "--deb-source debs --deb-source 'more debs' --disable-base-image-rpm-repos" in str(caught.value)
+
+
+def test_a_scenario_without_packages_is_built_without_options_for_them(tmp_path: Path) -> None:
+    scenario = load_scenario(write_scenario(tmp_path))
+    assert scenario.build_options(scenario.deb_sources) == ()
