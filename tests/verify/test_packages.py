@@ -157,6 +157,13 @@ def test_package_that_is_half_done_is_neither_installed_nor_absent_nor_whole(mac
             in_machine.make(subject, machine.guest)
 
 
+def test_database_that_dpkg_cannot_read_is_the_mediums_fault(machine: LocalMachine) -> None:
+    machine.write("/var/lib/dpkg/status", STATUS.rstrip())
+    for subject in (installed("tree"), absent("gone"), PackagesWhole()):
+        with pytest.raises(ProductFailure, match=r"cannot read its database: .*missing final newline"):
+            in_machine.make(subject, machine.guest)
+
+
 def test_dpkg_without_a_package_proves_nothing() -> None:
     with pytest.raises(ProductFailure, match="no installed package"):
         judge_whole(parse_status(""))

@@ -24,6 +24,8 @@ _DPKG_UPDATES = PurePosixPath("/var/lib/dpkg/updates")
 _WHICH = f"PATH=$PATH:/usr/sbin:/sbin; if [ -s {DPKG_STATUS} ]; then echo dpkg; else command -v rpm; fi"
 _NOT_INSTALLED = "is not installed"
 _MOST_STEPS = 50
+# parse_error_msg of dpkg's lib/dpkg/parsehelp.c.
+_UNREADABLE = "error: parsing file"
 
 
 @on_medium.of(PackageInstalled)
@@ -108,12 +110,19 @@ def _has_dpkg(guest: Guest) -> bool:
 def _named(guest: Guest, name: str) -> tuple[DpkgPackage, ...]:
     # 1: nothing is known by that name (dpkg-query(1)). It takes shell patterns: quoted twice, none is left.
     pattern = "".join(f"\\{c}" if c in "*?[\\" else c for c in name)
-    answer = guest.run(f"dpkg-query -W -f {shlex.quote(QUERY_FORMAT)} {shlex.quote(pattern)}").expect(0, 1)
-    return parse_status(answer.stdout)
+    return parse_status(_queried(guest, shlex.quote(pattern)).expect(0, 1).stdout)
 
 
 def _all(guest: Guest) -> tuple[DpkgPackage, ...]:
-    return parse_status(guest.run(f"dpkg-query -W -f {shlex.quote(QUERY_FORMAT)}").expect(0).stdout)
+    return parse_status(_queried(guest).expect(0).stdout)
+
+
+def _queried(guest: Guest, *patterns: str) -> Answer:
+    """dpkg-query's answer; raises `ProductFailure` where it cannot read what the medium has of packages."""
+    answer = guest.run(" ".join(("dpkg-query -W -f", shlex.quote(QUERY_FORMAT), *patterns)))
+    if answer.exit_code == 2 and _UNREADABLE in answer.stderr:
+        raise ProductFailure(f"dpkg cannot read its database: {' '.join(answer.stderr.split())}")
+    return answer
 
 
 def _expect_not_installed(answer: Answer) -> None:
